@@ -1,0 +1,53 @@
+"""Checks of arguments where they enter: the value converted, or an error that names it."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+
+def non_negative(name: str, value: float) -> float:
+    """``value`` as a finite float of at least 0."""
+    number = _finite(name, value)
+    if number < 0:
+        raise ValueError(f"{name} must not be negative, got {value!r}")
+    return number
+
+
+def positive(name: str, value: float) -> float:
+    """``value`` as a finite float above 0."""
+    number = _finite(name, value)
+    if number <= 0:
+        raise ValueError(f"{name} must be greater than 0, got {value!r}")
+    return number
+
+
+def shrinking(name: str, value: float) -> float:
+    """``value`` as a float above 0 and at most 1."""
+    number = positive(name, value)
+    if number > 1:
+        raise ValueError(f"{name} must be at most 1, got {value!r}")
+    return number
+
+
+def count(name: str, value: int, *, least: int = 1) -> int:
+    """``value`` as an int of at least ``least``; a whole float is refused like any other."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return int(value)
+
+
+def check_bounds(base_lr: float, max_lr: float) -> None:
+    """Refuse an upper boundary below the lower one."""
+    if max_lr < base_lr:
+        raise ValueError(f"max_lr must be at least base_lr ({base_lr}), got {max_lr}")
+
+
+def _finite(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return float(value)

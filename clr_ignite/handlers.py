@@ -1,0 +1,190 @@
+"""``ScheduleHandler``: writes schedules into an optimizer at each iteration of an Ignite Engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers.param_scheduler import ParamScheduler
+
+from clr_ignite._checks import count
+from clr_ignite._engine import attached_handlers
+from clr_ignite.schedules import Schedule, ends_cycle
+
+
+class ScheduleHandler:
+    """Sets hyperparameters of an optimizer from schedules, at every ITERATION_STARTED.
+
+    It keeps no state: the value at Engine iteration i (1-based) is
+    ``schedule((i - 1 - start) // accumulation_steps)``, so a resumed Engine resumes its schedule
+    and a new run that restarts the iteration restarts the schedule. Handlers attached later, the
+    optimizer's step and everything at ITERATION_COMPLETED see the value in use.
+
+    A param group's ``lr_mult`` (1 where absent) scales its ``lr`` and nothing else. ``momentum``
+    writes ``momentum``, or the first of ``betas`` where the optimizer has betas. A value that is a
+    tensor is filled in place. Nothing that was not asked for is touched.
+
+    Args:
+        optimizer: any ``torch.optim.Optimizer``.
+        schedules: by hyperparameter name (``lr=``, ``momentum=``, ``weight_decay=``, ...), each a
+            callable from the 0-based iteration to a value.
+
+    Raises:
+        TypeError: an argument that is not an optimizer or not callable.
+        ValueError: no schedule, or a hyperparameter that the optimizer does not have.
+
+    Example::
+
+        clr = Triangular(base_lr=0.001, max_lr=0.006, step_size=2000)
+        ScheduleHandler(optimizer, lr=clr).attach(trainer)
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, **schedules: Schedule) -> None:
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
+        if not schedules:
+            raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
+        for name, schedule in schedules.items():
+            if not callable(schedule):
+                raise TypeError(f"{name} must be a callable iteration -> value, got {schedule!r}")
+        self.optimizer = optimizer
+        self.schedules = dict(schedules)
+        for name in schedules:
+            self._check_known(name)
+
+    def __repr__(self) -> str:
+        arguments = "".join(f", {name}={schedule!r}" for name, schedule in self.schedules.items())
+        return f"{type(self).__name__}({type(self.optimizer).__name__}{arguments})"
+
+    def attach(self, trainer: Engine, start: int = 0, accumulation_steps: int = 1) -> None:
+        """Act on ``trainer`` from now on.
+
+        Args:
+            trainer: the Engine whose iterations count.
+            start: Engine iterations before the schedule begins, at least 0; until then nothing is
+                written.
+            accumulation_steps: Engine iterations for one optimizer step, at least 1; the schedule
+                counts optimizer steps.
+
+        Raises:
+            ValueError: another handler on ``trainer`` already sets one of the hyperparameters of
+                this optimizer (checked again when the run starts), or the groups' rates differ and
+                no ``lr_mult`` says how they should relate.
+        """
+        count("start", start, least=0)
+        count("accumulation_steps", accumulation_steps)
+        self._check_rates()
+        if trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
+            raise ValueError("this ScheduleHandler is already attached to the trainer")
+        self._check_alone(trainer)
+        trainer.add_event_handler(Events.STARTED, self._check_alone)
+        trainer.add_event_handler(
+            Events.ITERATION_STARTED,
+            self._write,
+            start=start,
+            accumulation_steps=accumulation_steps,
+        )
+
+    def detach(self, trainer: Engine) -> None:
+        """Undo :meth:`attach`; the optimizer keeps the values that it has."""
+        trainer.remove_event_handler(self._check_alone, Events.STARTED)
+        trainer.remove_event_handler(self._write, Events.ITERATION_STARTED)
+
+    def _write(self, engine: Engine, *, start: int, accumulation_steps: int) -> None:
+        iteration = engine.state.iteration - 1 - start
+        if iteration < 0:
+            return
+        step = iteration // accumulation_steps
+        for name, schedule in self.schedules.items():
+            value = schedule(step)
+            # The groups are read anew each time: load_state_dict replaces the dicts.
+            for group in self.optimizer.param_groups:
+                if name == "lr":
+                    _put(group, name, value * group.get("lr_mult", 1.0))
+                elif name == "momentum" and "betas" in group:
+                    _put_first_beta(group, value)
+                else:
+                    _put(group, name, value)
+
+    def _check_known(self, name: str) -> None:
+        for group in self.optimizer.param_groups:
+            known = set(group) - {"params", "param_names", "lr_mult"}
+            if "betas" in group:
+                known.add("momentum")
+            if name not in known:
+                raise ValueError(
+                    f"{type(self.optimizer).__name__} has no hyperparameter {name!r}; "
+                    f"it has {', '.join(sorted(known))}"
+                )
+
+    def _check_rates(self) -> None:
+        groups = self.optimizer.param_groups
+        rates = [float(group["lr"]) for group in groups if "lr_mult" not in group]
+        if "lr" in self.schedules and len(set(rates)) > 1:
+            raise ValueError(
+                f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
+                "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
+            )
+
+    def _check_alone(self, engine: Engine) -> None:
+        for other, name in _setters(engine, self.optimizer):
+            if other is not self and name in self.schedules:
+                raise ValueError(
+                    f"{name} of this {type(self.optimizer).__name__} is already set by "
+                    f"{other!r} on the same trainer: detach one of the two"
+                )
+
+
+def cycle_end(
+    schedule: Schedule, start: int = 0, accumulation_steps: int = 1
+) -> Callable[[Engine, int], bool]:
+    """An event filter that lets ITERATION_COMPLETED through where a cycle of ``schedule`` ends.
+
+    There the rate is at its base and, by the paper, accuracy at its peak: the place for an
+    evaluator, a Checkpoint or EarlyStopping. ``start`` and ``accumulation_steps`` as given to
+    :meth:`ScheduleHandler.attach`.
+
+    Example::
+
+        at_cycle_end = Events.ITERATION_COMPLETED(event_filter=cycle_end(clr))
+        trainer.add_event_handler(at_cycle_end, lambda engine: evaluator.run(val_loader))
+    """
+    count("start", start, least=0)
+    count("accumulation_steps", accumulation_steps)
+
+    def ends(engine: Engine, event: int) -> bool:
+        steps, rest = divmod(event - start, accumulation_steps)
+        return rest == 0 and ends_cycle(schedule, steps)
+
+    return ends
+
+
+def _put(group: dict[str, Any], name: str, value: float) -> None:
+    """Fill a tensor in place: torch.compile and CUDA graphs hold on to the object."""
+    if isinstance(group[name], torch.Tensor):
+        group[name].fill_(value)
+    else:
+        group[name] = value
+
+
+def _put_first_beta(group: dict[str, Any], value: float) -> None:
+    first, *rest = group["betas"]
+    if isinstance(first, torch.Tensor):
+        first.fill_(value)
+    else:
+        group["betas"] = (value, *rest)
+
+
+def _setters(engine: Engine, optimizer: torch.optim.Optimizer) -> Iterator[tuple[object, str]]:
+    """Ours and Ignite's schedulers attached to ``engine`` with what they set on ``optimizer``."""
+    for handler in attached_handlers(engine):
+        owner = getattr(handler, "__self__", handler)
+        if isinstance(owner, ScheduleHandler) and owner.optimizer is optimizer:
+            if handler == owner._write:
+                yield from ((owner, name) for name in owner.schedules)
+        # A ParamGroupScheduler is no ParamScheduler; it holds several.
+        for part in getattr(owner, "schedulers", (owner,)):
+            if isinstance(part, ParamScheduler) and part.optimizer is optimizer:
+                yield owner, "momentum" if part.param_name == "betas" else part.param_name
