@@ -1,0 +1,37 @@
+"""The command line: ``python -m clr_ignite.cifar10 range-test | train | preview | report``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from clr_ignite.cifar10._run_folder import RunError
+from clr_ignite.cifar10.command_line import build_parser
+from clr_ignite.cifar10.data import DataError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 with one line on standard error for a request that is refused."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        options.command(options)
+    except (RunError, DataError, ValueError) as error:
+        print(f"{parser.prog} {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    print("terminated; the same command goes on from the last checkpoint", file=sys.stderr)
+    raise SystemExit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""A folder of class folders, decoded once and cached; errors name the file and what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clr_ignite.cifar10._run_folder import replacing
+
+Array = np.ndarray[Any, Any]
+Split = tuple[Array, Array]  # uint8 (N, 3, 32, 32), int64 (N,)
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_CIFAR10 = ("airplane automobile bird cat deer dog frog horse ship truck").split()
+_CIFAR10_COUNTS = {"train": 5_000, "test": 1_000}
+
+
+class DataError(ValueError):
+    """Data that is missing, incomplete or broken; the message names the file and what to do."""
+
+
+def read_folder(root: Path, cache: Path | None) -> tuple[tuple[str, ...], tuple[Split, Split]]:
+    """Classes in label order (sorted names) and the decoded train and test splits."""
+    listing = {split: _list_split(root, split) for split in ("train", "test")}
+    classes = tuple(listing["train"])
+    _check_classes(root, listing)
+    key = _fingerprint(root, listing)
+    path = cache or root / ".clr_ignite_cache.npz"
+    arrays = _read_cache(path, key)
+    if arrays is None:
+        arrays = tuple(_decode(listing[split].values()) for split in ("train", "test"))
+        _write_cache(path, key, arrays, needed=cache is not None)
+    (train, train_labels), (test, test_labels) = arrays
+    return classes, ((train, train_labels), (test, test_labels))
+
+
+def _list_split(root: Path, split: str) -> dict[str, list[Path]]:
+    """Class name -> its picture files, both sorted."""
+    folder = root / split
+    if not folder.is_dir():
+        raise DataError(
+            f"no folder {folder}: pictures are expected as train/<class>/<name>.png and "
+            "test/<class>/<name>.png; unpack every part of the data set there"
+        )
+    classes = sorted(entry.name for entry in _entries(folder, root) if entry.is_dir())
+    return {name: _list_class(folder / name, root) for name in classes}
+
+
+def _list_class(folder: Path, root: Path) -> list[Path]:
+    files = []
+    for entry in _entries(folder, root):
+        if not entry.name.lower().endswith(_SUFFIXES):
+            raise DataError(f"{entry.path} is no picture ({', '.join(_SUFFIXES)}): remove it")
+        files.append(Path(entry.path))
+    if not files:
+        raise DataError(f"class folder {folder} is empty: add its pictures or remove it")
+    return sorted(files)
+
+
+def _entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
+    """What ``folder`` holds but hidden files; links that lead out of ``root`` are refused."""
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in visible:
+        if entry.is_symlink() and root.resolve() not in Path(entry.path).resolve().parents:
+            raise DataError(f"{entry.path} is a link that leads out of {root}: copy the file")
+    return visible
+
+
+def _check_classes(root: Path, listing: dict[str, dict[str, list[Path]]]) -> None:
+    train, test = set(listing["train"]), set(listing["test"])
+    if len(train) < 2:
+        raise DataError(f"{root / 'train'} holds {len(train)} class folders; at least 2 are needed")
+    if train != test:
+        missing = ", ".join(
+            f"{split}/{name}"
+            for split, names in (("train", test - train), ("test", train - test))
+            for name in sorted(names)
+        )
+        raise DataError(f"{root} lacks the class folders {missing}: unpack the rest of it")
+    if sorted(train) != _CIFAR10:
+        return
+    for split, expected in _CIFAR10_COUNTS.items():
+        for name, files in listing[split].items():
+            if len(files) != expected:
+                raise DataError(
+                    f"{root / split / name} holds {len(files)} pictures where CIFAR-10 has "
+                    f"{expected}: unpack every part of the data set"
+                )
+
+
+def _decode(classes: Iterable[list[Path]]) -> Split:
+    """Every picture of every class, labels counting the classes."""
+    files = [(path, label) for label, paths in enumerate(classes) for path in paths]
+    with ThreadPoolExecutor() as pool:
+        pixels = list(pool.map(_picture, (path for path, _ in files)))
+    return np.stack(pixels), np.array([label for _, label in files], dtype=np.int64)
+
+
+def _picture(path: Path) -> Array:
+    """uint8 (3, 32, 32) of one file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if image.size != (32, 32):
+                width, height = image.size
+                raise DataError(
+                    f"{path} is {width} x {height} pixels; the nets take 32 x 32: resize it"
+                )
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} cannot be decoded ({error}): replace or remove it") from error
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _fingerprint(root: Path, listing: dict[str, dict[str, list[Path]]]) -> str:
+    """Of every file's name, size and time: changes whenever a picture does."""
+    sha = hashlib.sha256()
+    for classes in listing.values():
+        for path in (path for files in classes.values() for path in files):
+            status = path.stat()
+            line = f"{path.relative_to(root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+            sha.update(line.encode())
+    return sha.hexdigest()
+
+
+def _read_cache(path: Path, key: str) -> tuple[Split, ...] | None:
+    """The cached splits, or None for a cache that is absent, stale, foreign or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as cache:
+            arrays = tuple((cache[f"{s}_pixels"], cache[f"{s}_labels"]) for s in ("train", "test"))
+            good = str(cache["key"]) == key and str(cache["sum"]) == _checksum(arrays)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return arrays if good else None
+
+
+def _write_cache(path: Path, key: str, arrays: tuple[Split, ...], *, needed: bool) -> None:
+    named = {"key": np.array(key), "sum": np.array(_checksum(arrays))}
+    named |= {
+        f"{split}_{what}": array
+        for split, pair in zip(("train", "test"), arrays, strict=True)
+        for what, array in zip(("pixels", "labels"), pair, strict=True)
+    }
+    try:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, allow_pickle=False, **named)
+    except OSError as error:
+        if needed:
+            raise DataError(f"the cache {path} cannot be written: {error}") from error
+        # A read-only data folder only costs decoding it again next time.
+
+
+def _checksum(arrays: tuple[Split, ...]) -> str:
+    sha = hashlib.sha256()
+    for array in (array for pair in arrays for array in pair):
+        sha.update(str((array.dtype, array.shape)).encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,165 @@
+"""Caffe's CIFAR-10 nets, quick and full, with the multipliers their solvers apply.
+
+Source: BVLC/caffe examples/cifar10 (cifar10_quick, cifar10_full), which port cuda-convnet's
+layers-80sec and layers-18pct. Made for pixels of 0..255 minus the mean image: with pixels in [0, 1]
+Caffe's initial weights do not train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Pooling = Literal["ceil", "floor"]
+Init = Literal["caffe", "torch"]
+
+
+class WithinChannelLRN(nn.Module):
+    """Caffe's within-channel local response normalization over 3 x 3 windows.
+
+    ``x * (1 + alpha * mean(x ** 2)) ** -0.75``, the mean taken over the window, padding counted as
+    zeros. (torch's LocalResponseNorm is across channels.)
+    """
+
+    def __init__(self, alpha: float = 5e-5) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = 1 + self.alpha * F.avg_pool2d(x * x, kernel_size=3, stride=1, padding=1)
+        root = scale.rsqrt()
+        return x * (root * root.sqrt())  # scale ** -0.75, faster than pow
+
+
+class _CaffeNet(nn.Module):
+    """What the two nets share: 3 x 32 x 32 pixels in, class scores out."""
+
+    # Parameters that do not follow the default: (lr_mult, factor on weight decay).
+    multipliers: ClassVar[Mapping[str, tuple[float, float]]]
+    fillers: ClassVar[Mapping[str, float]]  # standard deviation of each layer's weights
+
+    def __init__(self, num_classes: int, pooling: Pooling, init: Init) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+        if pooling not in ("ceil", "floor"):
+            raise ValueError(f"pooling must be 'ceil' or 'floor', got {pooling!r}")
+        if init not in ("caffe", "torch"):
+            raise ValueError(f"init must be 'caffe' or 'torch', got {init!r}")
+        ceil = pooling == "ceil"  # Caffe rounds pooled sizes up: 32 -> 16 -> 8 -> 4
+        self.conv1 = nn.Conv2d(3, 32, 5, padding=2)
+        self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=ceil)
+        self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
+        self.pool2 = nn.AvgPool2d(3, 2, ceil_mode=ceil)
+        self.conv3 = nn.Conv2d(32, 64, 5, padding=2)
+        self.pool3 = nn.AvgPool2d(3, 2, ceil_mode=ceil)
+        self.relu1, self.relu2, self.relu3 = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        self.features = 64 * (4 * 4 if ceil else 3 * 3)
+
+    def _fill(self, init: Init) -> None:
+        """Caffe's fillers: Gaussian weights, zero biases."""
+        if init == "torch":
+            return
+        for name, std in self.fillers.items():
+            layer = self.get_submodule(name)
+            nn.init.normal_(layer.get_parameter("weight"), std=std)
+            nn.init.zeros_(layer.get_parameter("bias"))
+
+    def _check(self, x: Tensor) -> None:
+        if x.shape[1:] != (3, 32, 32):
+            raise ValueError(f"pixels must have shape (N, 3, 32, 32), got {tuple(x.shape)}")
+
+
+class CaffeQuick(_CaffeNet):
+    """cifar10_quick: 145,578 parameters for ten classes.
+
+    Args:
+        num_classes: at least 2.
+        pooling: ``"ceil"`` as Caffe; ``"floor"`` as the first PyTorch port (116,906 parameters).
+        init: ``"caffe"`` for Caffe's fillers, ``"torch"`` for PyTorch's default.
+    """
+
+    multipliers = {
+        f"{layer}.bias": (2.0, 1.0) for layer in ("conv1", "conv2", "conv3", "ip1", "ip2")
+    }
+    fillers = {"conv1": 1e-4, "conv2": 0.01, "conv3": 0.01, "ip1": 0.1, "ip2": 0.1}
+
+    def __init__(
+        self, num_classes: int = 10, *, pooling: Pooling = "ceil", init: Init = "caffe"
+    ) -> None:
+        super().__init__(num_classes, pooling, init)
+        self.ip1 = nn.Linear(self.features, 64)
+        self.ip2 = nn.Linear(64, num_classes)
+        self._fill(init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores (N, num_classes) of pixels (N, 3, 32, 32)."""
+        self._check(x)
+        x = self.relu1(self.pool1(self.conv1(x)))
+        x = self.pool2(self.relu2(self.conv2(x)))
+        x = self.pool3(self.relu3(self.conv3(x)))
+        scores: Tensor = self.ip2(self.ip1(x.flatten(1)))
+        return scores
+
+
+class CaffeFull(_CaffeNet):
+    """cifar10_full: 89,578 parameters for ten classes, with within-channel LRN.
+
+    Arguments as for :class:`CaffeQuick`; ``pooling="floor"`` has 85,098 parameters.
+    """
+
+    multipliers = {
+        "conv1.bias": (2.0, 1.0),
+        "conv2.bias": (2.0, 1.0),
+        # conv3 has no param block in Caffe's file, hence the bias's plain rate.
+        "ip1.weight": (1.0, 250.0),
+        "ip1.bias": (2.0, 0.0),
+    }
+    fillers = {"conv1": 1e-4, "conv2": 0.01, "conv3": 0.01, "ip1": 0.01}
+
+    def __init__(
+        self, num_classes: int = 10, *, pooling: Pooling = "ceil", init: Init = "caffe"
+    ) -> None:
+        super().__init__(num_classes, pooling, init)
+        self.norm1, self.norm2 = WithinChannelLRN(), WithinChannelLRN()
+        self.ip1 = nn.Linear(self.features, num_classes)
+        self._fill(init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores (N, num_classes) of pixels (N, 3, 32, 32)."""
+        self._check(x)
+        x = self.norm1(self.relu1(self.pool1(self.conv1(x))))
+        x = self.norm2(self.pool2(self.relu2(self.conv2(x))))
+        x = self.pool3(self.relu3(self.conv3(x)))
+        scores: Tensor = self.ip1(x.flatten(1))
+        return scores
+
+
+def param_groups(
+    model: nn.Module, *, weight_decay: float = 0.004, multipliers: bool = True
+) -> list[dict[str, Any]]:
+    """The optimizer's parameter groups with Caffe's lr and decay multipliers.
+
+    Args:
+        model: a ``CaffeQuick`` or ``CaffeFull``.
+        weight_decay: before its multiplier, at least 0; Caffe's solvers have 0.004.
+        multipliers: False gives one group without ``lr_mult`` and the same decay everywhere.
+
+    Returns:
+        Groups with ``params``, ``lr_mult`` (used by ``ScheduleHandler``) and ``weight_decay``;
+        parameters with the same pair share a group.
+    """
+    if not isinstance(model, _CaffeNet):
+        raise TypeError(f"model must be a CaffeQuick or CaffeFull, got {type(model).__name__}")
+    if not multipliers:
+        return [{"params": list(model.parameters()), "weight_decay": weight_decay}]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault(model.multipliers.get(name, (1.0, 1.0)), []).append(parameter)
+    return [
+        {"params": parameters, "lr_mult": lr_mult, "weight_decay": weight_decay * decay}
+        for (lr_mult, decay), parameters in groups.items()
+    ]
