@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,25 +13,32 @@ from clr_ignite.cifar10.command_line import build_parser
 from clr_ignite.cifar10.data import DataError
 
 
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 with one line on standard error for a request that is refused."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    # What the Engine logs as an error is raised as well, and said below in one line.
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         options.command(options)
     except (RunError, DataError, ValueError) as error:
         print(f"{parser.prog} {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, _Terminated) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        word, code = ("interrupted", 130) if interrupted else ("terminated", 143)
+        print(f"{word}; the same command goes on from its last checkpoint", file=sys.stderr)
+        return code
     return 0
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    print("terminated; the same command goes on from the last checkpoint", file=sys.stderr)
-    raise SystemExit(143)
+    raise _Terminated
 
 
 if __name__ == "__main__":

@@ -75,7 +75,9 @@ class RunFolder:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
-            raise RunError(f"{path} cannot be read ({error}): remove it to start again") from error
+            raise RunError(
+                f"{path} cannot be read ({type(error).__name__}): remove it to start again"
+            ) from error
         return cast(dict[str, Any], state)
 
     def append_row(self, row: Mapping[str, object]) -> None:

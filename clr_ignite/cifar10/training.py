@@ -155,7 +155,10 @@ class _Run:
             self._load(state)
         self._attach(started)
         observe(self.parts)
-        self.parts.trainer.run(self.parts.batches)
+        rows = self.folder.rows()
+        # Cut off between the last row and the result file: Ignite would start such a run anew.
+        if not rows or not _over(rows[-1], self.experiment.iterations):
+            self.parts.trainer.run(self.parts.batches)
         return self._finish(time.monotonic() - started)
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -250,6 +253,11 @@ def summary(rows: list[dict[str, float]], iterations: int) -> dict[str, Any]:
         "ended_at_cycle_end": bool(last["cycle_end"]),
         "diverged": last["iteration"] < iterations or not math.isfinite(last["train_loss"]),
     }
+
+
+def _over(row: dict[str, float], iterations: int) -> bool:
+    """Whether ``row`` is a run's last: at its last iteration, or diverged."""
+    return row["iteration"] >= iterations or not math.isfinite(row["train_loss"])
 
 
 def digest(images: Images) -> str:

@@ -1,0 +1,330 @@
+"""Runs: what the folder holds, resuming bit for bit, refusing what does not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from ignite.engine import Events
+
+from clr_ignite.cifar10._run_folder import RunError, RunFolder, commit, replacing
+from clr_ignite.cifar10.data import DataSet, Images, load
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
+from clr_ignite.cifar10.training import Parts, build, summary, train
+from clr_ignite.schedules import Fixed, Linear, Triangular
+
+CLR = Triangular(0.001, 0.005, 4)
+
+
+@pytest.fixture(scope="module")
+def data() -> DataSet:
+    digits = load("digits")
+    return DataSet(
+        "digits",
+        digits.classes,
+        digits.train.take(torch.arange(0, 110)),
+        digits.test.take(torch.arange(0, 60)),
+    )
+
+
+def experiment(**changes: object) -> Experiment:
+    values = {"schedule": CLR, "iterations": 20, "batch_size": 10, "model": "quick"}
+    return Experiment(**(values | changes))  # type: ignore[arg-type]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    state = RunFolder(out).load_checkpoint()
+    assert state is not None
+    return state["model"] | {"iteration": torch.tensor(state["iteration"])}
+
+
+def test_the_optimizer_steps_at_the_schedules_rates(data: DataSet, tmp_path: Path) -> None:
+    seen: list[list[float]] = []
+
+    def watch(parts: Parts) -> None:
+        parts.optimizer.register_step_pre_hook(
+            lambda optimizer, *_: seen.append([group["lr"] for group in optimizer.param_groups])
+        )
+
+    train(experiment(), data, tmp_path, seed=0, observe=watch)
+    assert [rates[0] for rates in seen] == [CLR(i) for i in range(20)]
+    assert [rates[1] for rates in seen] == [2 * CLR(i) for i in range(20)]  # biases
+
+
+def test_momentum_may_be_a_schedule(data: DataSet, tmp_path: Path) -> None:
+    seen: list[float] = []
+    momentum = Linear(0.9, 0.5, 19)
+
+    def watch(parts: Parts) -> None:
+        parts.optimizer.register_step_pre_hook(
+            lambda optimizer, *_: seen.append(optimizer.param_groups[0]["momentum"])
+        )
+
+    train(experiment(momentum=momentum), data, tmp_path, seed=0, observe=watch)
+    assert seen == [momentum(i) for i in range(20)]
+
+
+def test_rows_come_at_the_cadence_at_cycle_ends_and_at_the_end(
+    data: DataSet, tmp_path: Path
+) -> None:
+    #   iteration      5   8   10   15   16   20        s = 4: cycles end at 8, 16
+    #   cycle_end      .   |    .    .    |    .
+    result = train(experiment(), data, tmp_path, seed=0, eval_every=5)
+    rows = RunFolder(tmp_path).rows()
+    assert [row["iteration"] for row in rows] == [5, 8, 10, 15, 16, 20]
+    assert [row["cycle_end"] for row in rows] == [0, 1, 0, 0, 1, 0]
+    assert [row["lr"] for row in rows] == [CLR(i - 1) for i in (5, 8, 10, 15, 16, 20)]
+    assert result["cycle_end_iteration"] == 16 and not result["ended_at_cycle_end"]
+    assert result["accuracy"] == rows[-1]["eval_accuracy"]
+    assert result["cycle_end_accuracy"] == rows[4]["eval_accuracy"]
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+
+
+def test_the_training_loss_is_the_mean_since_the_last_row(data: DataSet, tmp_path: Path) -> None:
+    losses: list[float] = []
+
+    def watch(parts: Parts) -> None:
+        parts.trainer.add_event_handler(
+            Events.ITERATION_COMPLETED, lambda engine: losses.append(float(engine.state.output))
+        )
+
+    train(experiment(schedule=Fixed(0.001)), data, tmp_path, seed=0, eval_every=8, observe=watch)
+    means = [sum(losses[a:b]) / (b - a) for a, b in ((0, 8), (8, 16), (16, 20))]
+    rows = RunFolder(tmp_path).rows()
+    assert [row["train_loss"] for row in rows] == pytest.approx(means, rel=1e-12)
+
+
+def test_evaluation_agrees_with_a_plain_loop(data: DataSet, tmp_path: Path) -> None:
+    result = train(experiment(), data, tmp_path, seed=0)
+    parts = build(experiment(), data, seed=5, device="cpu")
+    state = RunFolder(tmp_path).load_checkpoint()
+    assert state is not None
+    parts.model.load_state_dict(state["model"])
+    mean = data.train.pixels.double().mean(dim=0)
+    with torch.no_grad():
+        scores = parts.model((data.test.pixels.double() - mean).float())
+    right = int((scores.argmax(dim=1) == data.test.labels).sum())
+    assert result["accuracy"] == pytest.approx(right / len(data.test), rel=1e-12)
+    loss = torch.nn.functional.cross_entropy(scores, data.test.labels)
+    assert RunFolder(tmp_path).rows()[-1]["eval_loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def cut_off(at: int) -> object:
+    """An observer that ends the process's work in mid-interval, as a kill would."""
+
+    def observe(parts: Parts) -> None:
+        def die() -> None:
+            raise KeyboardInterrupt
+
+        parts.trainer.add_event_handler(Events.ITERATION_STARTED(once=at), die)
+
+    return observe
+
+
+@pytest.mark.parametrize("at", [1, 6, 9, 14, 20])
+def test_a_cut_off_run_resumes_bit_for_bit(data: DataSet, tmp_path: Path, at: int) -> None:
+    # 11 batches an epoch, cycles of 8, evaluations every 5: the resume points end none of them.
+    train(experiment(), data, tmp_path / "whole", seed=3, eval_every=5)
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            experiment(),
+            data,
+            tmp_path / "cut",
+            seed=3,
+            eval_every=5,
+            observe=cut_off(at),  # type: ignore[arg-type]
+        )
+    assert not (tmp_path / "cut" / "result.json").exists()
+    train(experiment(), data, tmp_path / "cut", seed=3, eval_every=5)
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    texts = [(tmp_path / name / "metrics.csv").read_bytes() for name in ("whole", "cut")]
+    assert texts[0] == texts[1]
+
+
+def test_rows_beyond_the_checkpoint_and_a_torn_line_are_dropped(
+    data: DataSet, tmp_path: Path
+) -> None:
+    train(experiment(), data, tmp_path, seed=3, eval_every=5)
+    before = (tmp_path / "metrics.csv").read_text()
+    (tmp_path / "metrics.csv").write_text(before + "25,0.001,1.0,1.0,0.5,0\n30,0.00")
+    (tmp_path / "result.json").unlink()
+    train(experiment(), data, tmp_path, seed=3, eval_every=5)
+    assert (tmp_path / "metrics.csv").read_text() == before
+
+
+def test_a_finished_run_is_not_run_again(data: DataSet, tmp_path: Path) -> None:
+    first = train(experiment(), data, tmp_path, seed=0)
+    built: list[Parts] = []
+    assert train(experiment(), data, tmp_path, seed=0, observe=built.append) == first
+    assert built == []
+    RunFolder(tmp_path).clear()
+    train(experiment(), data, tmp_path, seed=0, observe=built.append)
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [({"experiment": experiment(iterations=21)}, "experiment"), ({"seed": 1}, "seed")],
+)
+def test_a_folder_of_another_run_is_refused(
+    data: DataSet, tmp_path: Path, changes: dict[str, object], word: str
+) -> None:
+    train(experiment(), data, tmp_path, seed=0)
+    arguments: dict[str, object] = {"experiment": experiment(), "seed": 0} | changes
+    with pytest.raises(RunError, match=f"another {word}"):
+        train(data=data, out=tmp_path, **arguments)  # type: ignore[arg-type]
+
+
+def test_other_data_is_refused(data: DataSet, tmp_path: Path) -> None:
+    train(experiment(), data, tmp_path, seed=0)
+    pixels = data.train.pixels.clone()
+    pixels[0, 0, 0, 0] += 1
+    other = DataSet(data.name, data.classes, Images(pixels, data.train.labels), data.test)
+    with pytest.raises(RunError, match="another data"):
+        train(experiment(), other, tmp_path, seed=0)
+
+
+def test_a_second_process_on_the_folder_is_refused(data: DataSet, tmp_path: Path) -> None:
+    held = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from pathlib import Path\n"
+            "from clr_ignite.cifar10._run_folder import RunFolder\n"
+            "with RunFolder(Path(sys.argv[1])).locked():\n"
+            "    print('held', flush=True); time.sleep(60)",
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert held.stdout is not None and held.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match="in use by another process"):
+            train(experiment(), data, tmp_path, seed=0)
+    finally:
+        held.kill()
+        held.wait()
+    train(experiment(), data, tmp_path, seed=0)  # a killed process holds nothing
+
+
+def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone(data: DataSet) -> None:
+    state = torch.get_rng_state()
+    first, again, other = (
+        build(experiment(), data, seed=seed, device="cpu").model.state_dict() for seed in (0, 0, 1)
+    )
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+def test_held_out_images_are_evaluated_and_not_trained_on(data: DataSet, tmp_path: Path) -> None:
+    parts = build(experiment(held_out=20), data, seed=0, device="cpu")
+    assert len(parts.batches) == 9  # 90 images left
+    assert sum(len(labels) for _, labels in parts.eval_batches) == 20
+    result = train(experiment(held_out=20), data, tmp_path, seed=0)
+    assert result["evaluated_on"] == "held-out"
+
+
+def test_a_diverging_run_stops_and_says_so(data: DataSet, tmp_path: Path) -> None:
+    wild = experiment(schedule=Fixed(1e6), iterations=50)
+    result = train(wild, data, tmp_path, seed=0, eval_every=10)
+    assert result["diverged"] and result["iterations"] == 10
+
+
+def test_summary_reads_the_last_cycle_end() -> None:
+    rows = [
+        {"iteration": i, "eval_accuracy": a, "cycle_end": e, "train_loss": 1.0}
+        for i, a, e in ((8, 0.7, 1), (16, 0.8, 1), (20, 0.6, 0))
+    ]
+    found = summary(rows, iterations=20)
+    assert (found["accuracy"], found["cycle_end_accuracy"]) == (0.6, 0.8)
+    assert (found["cycle_end_iteration"], found["diverged"]) == (16, False)
+    assert summary(rows[:0] + rows[-1:], iterations=20)["cycle_end_accuracy"] is None
+
+
+def test_every_row_of_the_table_reads_back_from_json() -> None:
+    for row in EXPERIMENTS.values():
+        text = json.dumps(row.experiment.to_dict())
+        assert Experiment.from_dict(json.loads(text)) == row.experiment
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "half"}, "model must be one of"),
+        ({"iterations": 0}, "iterations must be at least 1, got 0"),
+        ({"batch_size": True}, "batch_size must be a whole number"),
+        ({"momentum": 1.0}, "momentum must be below 1"),
+        ({"weight_decay": float("nan")}, "weight_decay must be finite"),
+        ({"held_out": -1}, "held_out must be at least 0"),
+        ({"schedule": 0.1}, "schedule must be a schedule"),
+    ],
+)
+def test_wrong_arguments_are_named(changes: dict[str, object], words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        experiment(**changes)
+
+
+def test_replacing_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk"), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(RunError, match=r"checkpoint\.pt cannot be read .* remove it"):
+        RunFolder(tmp_path).load_checkpoint()
+
+
+def test_the_commit_is_gits() -> None:
+    here = Path(__file__).parent
+    head = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True
+    )
+    if head.returncode:
+        assert commit() is None
+    else:
+        assert (commit() or "").removesuffix("+changes") == head.stdout.strip()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_the_command_cleanly_and_it_resumes(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "clr_ignite.cifar10", "train", "--model", "quick"]
+    command += ["--schedule", "Triangular(0.001, 0.005, 4)", "--batch-size", "10"]
+    command += ["--eval-every", "5", "--no-progress", "--iterations", "200"]
+    quiet = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "text": True}
+    out = [*command, "--out", str(tmp_path / "cut")]
+    process = subprocess.Popen(out, stderr=subprocess.PIPE, **quiet)  # type: ignore[call-overload]
+    while not (tmp_path / "cut" / "checkpoint.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    words = {130: "interrupted", 143: "terminated"}[code]
+    expected = f"{words}; the same command goes on from its last checkpoint\n"
+    assert process.communicate()[1] == expected
+    assert process.returncode == code
+    for name in ("cut", "whole"):
+        subprocess.run(
+            [*command, "--out", str(tmp_path / name)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **quiet,  # type: ignore[call-overload]
+        )
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
