@@ -1,16 +1,96 @@
-"""Ignite's private side: the one place that touches an Engine's private attributes."""
+"""A private run on somebody's Engine: everything swapped out, everything put back.
+
+The one place that touches Ignite's private attributes (seen in 0.5.5).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import copy
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from ignite.engine import Engine
+from ignite.engine import Engine, Events, State
+from ignite.metrics import Metric
+
+_CONTAINERS = (list, dict, set, deque)
 
 
 def attached_handlers(engine: Engine) -> Iterator[Callable[..., Any]]:
     """Every handler attached to ``engine``, unwrapped from its event filter."""
     for handlers in engine._event_handlers.values():
         for handler, _, _ in handlers:
-            parent = getattr(handler, "_parent", None)
-            yield handler if parent is None else parent()
+            yield _unwrapped(handler)
+
+
+@contextlib.contextmanager
+def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]]:
+    """Inside the block ``engine`` is fresh and alone; after it, as it was, however it ended.
+
+    It has a new State (the user's own attributes carried over, their lists and dicts copied),
+    clear run flags and only these handlers: Metrics, those on custom events, and those in ``keep``
+    (the handler itself or the object whose method it is). Metrics get their values back too.
+
+    Yields:
+        Names of the suspended handlers.
+    """
+    attributes = vars(engine)
+    saved = dict(attributes)
+    kept: dict[Any, list[Any]] = defaultdict(list)
+    suspended = []
+    metrics: dict[Metric, dict[str, Any]] = {}
+    for event, handlers in saved["_event_handlers"].items():
+        for entry in handlers:
+            handler = _unwrapped(entry[0])
+            owner = getattr(handler, "__self__", handler)
+            if isinstance(owner, Metric):
+                metrics[owner] = copy.deepcopy(vars(owner))
+            if _is_kept(event, handler, owner, keep):
+                kept[event].append(entry)
+            else:
+                suspended.append(f"{_name(handler)} on {getattr(event, 'name', event)}")
+    try:
+        attributes |= {
+            "_event_handlers": kept,
+            "state": _fresh(engine.state),
+            "last_event_name": None,
+            "should_terminate": False,
+            "should_terminate_single_epoch": False,
+            "should_interrupt": False,
+            "_dataloader_iter": None,
+            "_init_iter": None,
+            "_internal_run_generator": None,
+        }
+        yield suspended
+    finally:
+        attributes.clear()
+        attributes.update(saved)
+        for metric, values in metrics.items():
+            vars(metric).clear()
+            vars(metric).update(values)
+
+
+def _is_kept(event: object, handler: object, owner: object, keep: Collection[object]) -> bool:
+    # A method is a new object at each access, hence == beside "is".
+    asked = any(one is owner or one is handler or one == handler for one in keep)
+    return asked or isinstance(owner, Metric) or not isinstance(event, Events)
+
+
+def _fresh(state: State) -> State:
+    fresh = State()
+    for name, value in vars(state).items():
+        if not hasattr(fresh, name):
+            setattr(fresh, name, copy.copy(value) if isinstance(value, _CONTAINERS) else value)
+    return fresh
+
+
+def _unwrapped(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The user's handler behind the wrapper that applies its event filter."""
+    parent = getattr(handler, "_parent", None)
+    found: Callable[..., Any] | None = handler if parent is None else parent()
+    return handler if found is None else found
+
+
+def _name(handler: object) -> str:
+    return getattr(handler, "__qualname__", None) or type(handler).__name__

@@ -75,7 +75,8 @@ class ScheduleHandler:
         """
         count("start", start, least=0)
         count("accumulation_steps", accumulation_steps)
-        self._check_rates()
+        if "lr" in self.schedules:
+            check_group_rates(self.optimizer)
         if trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
             raise ValueError("this ScheduleHandler is already attached to the trainer")
         self._check_alone(trainer)
@@ -102,11 +103,11 @@ class ScheduleHandler:
             # The groups are read anew each time: load_state_dict replaces the dicts.
             for group in self.optimizer.param_groups:
                 if name == "lr":
-                    _put(group, name, value * group.get("lr_mult", 1.0))
+                    put(group, name, value * group.get("lr_mult", 1.0))
                 elif name == "momentum" and "betas" in group:
                     _put_first_beta(group, value)
                 else:
-                    _put(group, name, value)
+                    put(group, name, value)
 
     def _check_known(self, name: str) -> None:
         for group in self.optimizer.param_groups:
@@ -118,15 +119,6 @@ class ScheduleHandler:
                     f"{type(self.optimizer).__name__} has no hyperparameter {name!r}; "
                     f"it has {', '.join(sorted(known))}"
                 )
-
-    def _check_rates(self) -> None:
-        groups = self.optimizer.param_groups
-        rates = [float(group["lr"]) for group in groups if "lr_mult" not in group]
-        if "lr" in self.schedules and len(set(rates)) > 1:
-            raise ValueError(
-                f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
-                "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
-            )
 
     def _check_alone(self, engine: Engine) -> None:
         for other, name in _setters(engine, self.optimizer):
@@ -161,7 +153,17 @@ def cycle_end(
     return ends
 
 
-def _put(group: dict[str, Any], name: str, value: float) -> None:
+def check_group_rates(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse groups of differing rates without ``lr_mult``: one schedule would make them equal."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups if "lr_mult" not in group]
+    if len(set(rates)) > 1:
+        raise ValueError(
+            f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
+            "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
+        )
+
+
+def put(group: dict[str, Any], name: str, value: float) -> None:
     """Fill a tensor in place: torch.compile and CUDA graphs hold on to the object."""
     if isinstance(group[name], torch.Tensor):
         group[name].fill_(value)

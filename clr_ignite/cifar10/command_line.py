@@ -46,9 +46,10 @@ def _range_test(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _common(command)
     command.add_argument("--start-lr", type=float, default=0.0, help="first rate (default 0)")
     command.add_argument("--end-lr", type=float, default=0.02, help="last rate (default 0.02)")
-    command.add_argument("--iterations", type=int, help="steps (default: 8 epochs)")
+    command.add_argument("--iterations", type=int, help="steps, at least 2 (default: 8 epochs)")
     command.add_argument("--step-mode", choices=("linear", "exponential"), default="linear")
     command.add_argument("--diverge-th", type=float, default=4.0, help="0: never stop (default 4)")
+    command.add_argument("--eval-every", type=int, help="steps (default: a fortieth of them)")
     command.add_argument(
         "--hold-out", type=int, help="training images kept for the accuracy (default: 4 %%)"
     )
@@ -62,13 +63,13 @@ def _train(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         '--schedule "Triangular(0.001, 0.006, 2000)" --iterations 8000 --out runs/triangular',
     )
     _common(command)
-    _schedule(command)
-    command.add_argument("--iterations", type=int, help="steps (default: 5 cycles of 8 epochs)")
+    _schedule(command, required=False)
+    command.add_argument("--iterations", type=int, help="steps (default: 5 cycles)")
     command.add_argument("--momentum", help="a number or a schedule (default 0.9)")
     command.add_argument("--weight-decay", type=float, help="default 0.004")
     command.add_argument("--nesterov", action="store_true", default=None)
     command.add_argument("--hold-out", type=int, help="evaluate on that many training images")
-    command.add_argument("--again", action="store_true", help="run anew what is in the folder")
+    command.add_argument("--eval-every", type=int, default=500, help="iterations (default 500)")
 
 
 def _preview(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -78,8 +79,8 @@ def _preview(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "draw a schedule without training",
         '--schedule "Triangular2(0.001, 0.006, 2000)" --iterations 20000 --out schedule.png',
     )
-    _schedule(command)
-    command.add_argument("--iterations", type=int, required=False, help="length of the drawing")
+    _schedule(command, required=True)
+    command.add_argument("--iterations", type=int, required=True, help="length of the drawing")
     command.add_argument("--out", type=Path, default=Path("schedule.png"), help="PNG file")
 
 
@@ -109,17 +110,21 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
     command.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
     command.add_argument("--out", type=Path, required=True, help="folder for the results")
-    command.add_argument("--eval-every", type=int, help="iterations between evaluations")
+    command.add_argument("--again", action="store_true", help="run anew what is in the folder")
     command.add_argument("--no-progress", dest="progress", action="store_false")
 
 
-def _schedule(command: argparse.ArgumentParser) -> None:
-    group = command.add_mutually_exclusive_group()
+def _schedule(command: argparse.ArgumentParser, *, required: bool) -> None:
+    group = command.add_mutually_exclusive_group(required=required)
     group.add_argument("--schedule", help='such as "Triangular(0.001, 0.006, 2000)"')
     group.add_argument("--bounds", type=Path, help="range_test.json: take the bounds found there")
     command.add_argument(
-        "--policy", choices=("triangular", "triangular2", "onecycle"), help="with --bounds"
+        "--policy",
+        choices=("triangular", "triangular2", "onecycle"),
+        help="with --bounds (default triangular)",
     )
     command.add_argument(
-        "--step-size", type=int, help="half a cycle, with --bounds (default: 4 epochs)"
+        "--step-size",
+        type=int,
+        help="half a cycle, in iterations, with --bounds (default in training: 4 epochs)",
     )

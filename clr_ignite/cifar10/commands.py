@@ -6,24 +6,26 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 
+from clr_ignite.cifar10 import range_testing
+from clr_ignite.cifar10 import report as reports
+from clr_ignite.cifar10._requests import (
+    prepared_data,
+    range_experiment,
+    requested_schedule,
+    training_experiment,
+)
 from clr_ignite.cifar10._run_folder import RunFolder
-from clr_ignite.cifar10._schedule_text import parse_schedule
-from clr_ignite.cifar10.data import DataSet, load
-from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
-from clr_ignite.cifar10.training import Parts
+from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.training import train as train_run
-from clr_ignite.schedules import Schedule
-
-_PASSED_ON = ("model", "pixels", "pooling", "init", "multipliers", "batch_size", "weight_decay")
+from clr_ignite.plots import plot_schedules, save
 
 
 def train(options: argparse.Namespace) -> None:
     """Train into a run folder and print the result."""
-    data = _prepare(options)
-    experiment = _experiment(options, data)
+    data = prepared_data(options)
+    experiment = training_experiment(options, data)
     if options.again:
         RunFolder(options.out).clear()
     result = train_run(
@@ -32,19 +34,44 @@ def train(options: argparse.Namespace) -> None:
         options.out,
         seed=options.seed,
         device=options.device,
-        eval_every=options.eval_every or 500,
+        eval_every=options.eval_every,
         observe=_progress_bar(experiment.iterations) if options.progress else lambda parts: None,
     )
-    print(describe(result))
+    print(f"{experiment.schedule}\n{describe(result)}")
 
 
-def range_test(options: argparse.Namespace) -> None: ...
+def range_test(options: argparse.Namespace) -> None:
+    """Run the test into a folder and print the bounds it suggests."""
+    data = prepared_data(options)
+    experiment = range_experiment(options, data)
+    if options.again:
+        range_testing.clear(options.out)
+    result = range_testing.range_test(
+        experiment,
+        data,
+        options.out,
+        seed=options.seed,
+        device=options.device,
+        every=options.eval_every or max(1, experiment.iterations // 40),
+        diverge_th=options.diverge_th or None,
+        progress=options.progress,
+    )
+    bounds = result.suggest()
+    print(f"{result.stop_reason}: {result.stop_detail}")
+    print(f"base_lr {bounds.base_lr}, max_lr {bounds.max_lr}: {bounds.reason}")
 
 
-def preview(options: argparse.Namespace) -> None: ...
+def preview(options: argparse.Namespace) -> None:
+    """Draw a schedule."""
+    schedule = requested_schedule(options)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    save(plot_schedules({repr(schedule): schedule}, options.iterations), options.out)
+    print(f"{schedule}: {options.out}")
 
 
-def report(options: argparse.Namespace) -> None: ...
+def report(options: argparse.Namespace) -> None:
+    """Write the table and the figure and print the table."""
+    print(reports.write_report(options.runs, options.out), end="")
 
 
 def describe(result: dict[str, Any]) -> str:
@@ -61,38 +88,6 @@ def describe(result: dict[str, Any]) -> str:
         f"{text}, in mid-cycle; at the last cycle end, iteration "
         f"{result['cycle_end_iteration']}: {100 * result['cycle_end_accuracy']:.2f} %"
     )
-
-
-def _prepare(options: argparse.Namespace) -> DataSet:
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    return load(options.data, options.folder)
-
-
-def _experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
-    """The row named with --experiment, or the default, with every option given put in."""
-    given: dict[str, Any] = {
-        name: getattr(options, name) for name in _PASSED_ON if getattr(options, name) is not None
-    }
-    if options.schedule is not None:
-        given["schedule"] = parse_schedule(options.schedule)
-    if options.iterations is not None:
-        given["iterations"] = options.iterations
-    if options.momentum is not None:
-        given["momentum"] = _number_or_schedule(options.momentum)
-    if options.nesterov is not None:
-        given["nesterov"] = options.nesterov
-    if options.hold_out is not None:
-        given["held_out"] = options.hold_out
-    base = EXPERIMENTS[options.experiment].experiment.to_dict() if options.experiment else {}
-    return Experiment.from_dict(base | given)
-
-
-def _number_or_schedule(text: str) -> float | Schedule:
-    try:
-        return float(text)
-    except ValueError:
-        return parse_schedule(text)
 
 
 def _progress_bar(iterations: int) -> Callable[[Parts], None]:

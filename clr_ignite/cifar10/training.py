@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -11,89 +10,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
-from ignite.engine import (
-    Engine,
-    Events,
-    create_supervised_evaluator,
-    create_supervised_trainer,
-)
-from ignite.metrics import Accuracy, Loss
+from ignite.engine import Engine, Events
 
-from clr_ignite.cifar10._run_folder import RunError, RunFolder, environment
-from clr_ignite.cifar10.data import Batches, DataSet, EvalBatches, Images, Pixels, hold_out
+from clr_ignite.cifar10._claim import claim
+from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, param_groups
+from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.handlers import ScheduleHandler
 from clr_ignite.schedules import ends_cycle
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What an experiment trains with: ready for an Engine, a range test or a look inside."""
-
-    model: torch.nn.Module
-    optimizer: torch.optim.SGD
-    trainer: Engine  # its output is the batch's mean loss, detached, on the device
-    evaluator: Engine  # metrics "accuracy" (0..1) and "loss"
-    batches: Batches
-    eval_batches: EvalBatches
-
-
-def build(
-    experiment: Experiment, data: DataSet, *, seed: int, device: torch.device | str, start: int = 0
-) -> Parts:
-    """The parts of ``experiment``; weights and the order of batches follow from ``seed`` alone.
-
-    ``start`` is the iteration from which the batches begin. torch's global random state is left
-    as it was.
-    """
-    device = torch.device(device)
-    train, held = data.train, data.test
-    if experiment.held_out:
-        train, held = hold_out(train, experiment.held_out, seed)
-    model = _model(experiment, len(data.classes), seed).to(device)
-    # channels-last: on two CPU cores the nets train about a fifth faster than in torch's default.
-    layout = torch.channels_last
-    model = model.to(memory_format=layout)
-    optimizer = torch.optim.SGD(
-        param_groups(
-            model,
-            weight_decay=experiment.weight_decay,
-            multipliers=experiment.multipliers,
-        ),
-        lr=experiment.schedule(0),
-        momentum=_at(experiment.momentum, 0),
-        nesterov=experiment.nesterov,
-    )
-    pixels = Pixels.fit(experiment.pixels, train)
-    batches = Batches(
-        train,
-        pixels,
-        batch_size=experiment.batch_size,
-        seed=seed,
-        device=device,
-        start=start,
-        memory_format=layout,
-    )
-    return Parts(
-        model=model,
-        optimizer=optimizer,
-        trainer=create_supervised_trainer(
-            model,
-            optimizer,
-            F.cross_entropy,
-            device=device,
-            output_transform=lambda x, y, y_pred, loss: loss.detach(),
-        ),
-        evaluator=create_supervised_evaluator(
-            model,
-            metrics={"accuracy": Accuracy(), "loss": Loss(F.cross_entropy)},
-            device=device,
-        ),
-        batches=batches,
-        eval_batches=EvalBatches(held, pixels, device=device, memory_format=layout),
-    )
 
 
 def train(
@@ -121,7 +46,9 @@ def train(
     """
     folder = RunFolder(out)
     with folder.locked():
-        _claim(folder, experiment, data, seed, eval_every, torch.device(device))
+        claim(
+            folder, experiment, data, torch.device(device), {"seed": seed, "eval_every": eval_every}
+        )
         done = folder.read_json("result.json")
         if done is None:
             done = _Run(folder, experiment, data, seed, torch.device(device), eval_every).go(
@@ -258,55 +185,3 @@ def summary(rows: list[dict[str, float]], iterations: int) -> dict[str, Any]:
 def _over(row: dict[str, float], iterations: int) -> bool:
     """Whether ``row`` is a run's last: at its last iteration, or diverged."""
     return row["iteration"] >= iterations or not math.isfinite(row["train_loss"])
-
-
-def digest(images: Images) -> str:
-    """A fingerprint of a split's pixels and labels."""
-    sha = hashlib.sha256(images.pixels.numpy().tobytes())
-    sha.update(images.labels.numpy().tobytes())
-    return sha.hexdigest()
-
-
-def _claim(
-    folder: RunFolder,
-    experiment: Experiment,
-    data: DataSet,
-    seed: int,
-    eval_every: int,
-    device: torch.device,
-) -> None:
-    """Write the configuration into a fresh folder, or hold it against the one that is there."""
-    config: dict[str, Any] = {
-        "experiment": experiment.to_dict(),
-        "seed": seed,
-        "eval_every": eval_every,
-        "data": {
-            "name": data.name,
-            "classes": list(data.classes),
-            "train": digest(data.train),
-            "test": digest(data.test),
-        },
-    }
-    known = folder.read_json("config.json") or {"environments": []}
-    for name in config.keys() & known.keys():
-        if known[name] != config[name]:
-            raise RunError(
-                f"{folder.path} holds a run with another {name}: {known[name]} there, "
-                f"{config[name]} asked for; choose another folder or start it anew"
-            )
-    environments = known["environments"]
-    if environment(device) not in environments:
-        environments = [*environments, environment(device)]
-    folder.write_json("config.json", config | {"environments": environments})
-
-
-def _model(experiment: Experiment, num_classes: int, seed: int) -> torch.nn.Module:
-    net: type[CaffeFull] | type[CaffeQuick]
-    net = CaffeFull if experiment.model == "full" else CaffeQuick
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return net(num_classes, pooling=experiment.pooling, init=experiment.init)
-
-
-def _at(value: Any, iteration: int) -> float:
-    return float(value(iteration) if callable(value) else value)

@@ -17,7 +17,8 @@ from ignite.engine import Events
 from clr_ignite.cifar10._run_folder import RunError, RunFolder, commit, replacing
 from clr_ignite.cifar10.data import DataSet, Images, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
-from clr_ignite.cifar10.training import Parts, build, summary, train
+from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.training import summary, train
 from clr_ignite.schedules import Fixed, Linear, Triangular
 
 CLR = Triangular(0.001, 0.005, 4)

@@ -1,0 +1,110 @@
+"""Files of a range test: CSV and JSON, written whole or not at all, read strictly."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_KIND = "clr_ignite range test"
+_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_FIELDS = {
+    "start_lr": (int, float, list),
+    "end_lr": (int, float, list),
+    "num_iter": (int,),
+    "step_mode": (str,),
+    "hold": (int,),
+    "suspended": (list,),
+    "stop_reason": (str, type(None)),
+    "stop_detail": (str,),
+    "columns": (dict,),
+}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write to a temporary name beside ``path`` and rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, columns: Mapping[str, Sequence[float]]) -> None:
+    """A header and a line a row; NaN is an empty cell but in ``loss``, where it is a fact."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(
+            "" if math.isnan(value) and name != "loss" else repr(value)
+            for name, value in zip(columns, row, strict=True)
+        )
+    write_text(path, text.getvalue())
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Valid JSON: numbers that JSON lacks become the strings NaN, Infinity and -Infinity."""
+    columns = {name: list(map(_to_json, cells)) for name, cells in values["columns"].items()}
+    whole = {"kind": _KIND, **values, "columns": columns}
+    write_text(path, json.dumps(whole, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What ``write_json`` wrote; a ValueError names the file and the field otherwise."""
+    with _naming(path):
+        values = json.loads(path.read_text())
+        if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
+            raise ValueError("not a range test's file")
+        if values.keys() != _FIELDS.keys():
+            names = ", ".join(sorted(values.keys() ^ _FIELDS.keys()))
+            raise ValueError(f"missing or unknown fields: {names}")
+        for name, types in _FIELDS.items():
+            if not isinstance(values[name], types) or isinstance(values[name], bool):
+                raise ValueError(f"field {name!r} holds {values[name]!r}")
+        values["columns"] = _columns(values["columns"])
+    return values
+
+
+def _columns(columns: dict[str, Any]) -> dict[str, list[float]]:
+    missing = {"iteration", "lr", "loss"} - columns.keys()
+    if missing:
+        raise ValueError(f"missing columns: {', '.join(sorted(missing))}")
+    read = {}
+    for name, cells in columns.items():
+        if not isinstance(cells, list) or len(cells) != len(columns["lr"]):
+            raise ValueError(f"column {name!r} is not a list as long as 'lr'")
+        read[name] = [_from_json(name, cell) for cell in cells]
+    return read
+
+
+def _to_json(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _from_json(column: str, cell: object) -> float:
+    if isinstance(cell, str) and cell in _NUMBERS:
+        return _NUMBERS[cell]
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise ValueError(f"column {column!r} holds {cell!r}")
+    return cell
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # JSON's and Unicode's errors among them
+        raise ValueError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,173 @@
+"""One sweep of a range test: sets rates, watches the optimizer's steps, records rows, stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from torch import Tensor
+
+from clr_ignite._divergence import Divergence
+from clr_ignite.handlers import put
+from clr_ignite.result import RangeTestResult
+from clr_ignite.schedules import Schedule
+
+_BLOCK = 50  # rows whose losses are read from an accelerator in one go
+_PATIENCE = 10_000  # iterations without a step after which there is no hope of one
+
+Output = Callable[[Any], Any]
+
+
+class RateChanged(RuntimeError):
+    """Something else set the optimizer's rate during a range test."""
+
+
+class Sweep:
+    """The state of a running test; ``started`` and ``completed`` are its Engine handlers.
+
+    Args:
+        schedules: for each param group, step (0-based) -> the rate before ``lr_mult``.
+        outputs: ``loss`` and the training metrics, by name: functions of the trainer's output.
+        evaluate: returns the held-out metrics; None without an evaluator.
+        every: rows between evaluations.
+        on_row: called with the result after each row whose loss is known.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        schedules: list[Schedule],
+        result: RangeTestResult,
+        *,
+        outputs: Mapping[str, Output],
+        divergence: Divergence,
+        evaluate: Callable[[], Mapping[str, float]] | None,
+        every: int,
+        on_row: Callable[[RangeTestResult], None],
+    ) -> None:
+        self.optimizer, self.schedules, self.result = optimizer, schedules, result
+        self.outputs, self.divergence = outputs, divergence
+        self.evaluate, self.every, self.on_row = evaluate, every, on_row
+        self._rates: list[float] = []
+        self._stepped = False
+        self._micro: list[dict[str, Any]] = []  # of the micro-batches since the last step
+        self._unread: list[tuple[int, dict[str, Any]]] = []
+
+    def started(self, engine: Engine) -> None:
+        """Before a batch: set the rate of the step to come."""
+        if self._rates:
+            self._compare("between two steps")
+        step = len(self.result)
+        self._rates = [schedule(step) for schedule in self.schedules]
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            put(group, "lr", rate * group.get("lr_mult", 1.0))
+        self._stepped = False
+
+    def before_step(self, *_: object) -> None:
+        """The optimizer's pre-hook: the rate that is really used."""
+        self._compare("in its step")
+        self._stepped = True
+
+    def completed(self, engine: Engine) -> None:
+        """After a batch: record, where the optimizer stepped; evaluate; stop."""
+        self._compare("in its step")
+        self._micro.append({name: f(engine.state.output) for name, f in self.outputs.items()})
+        if not self._stepped:
+            if len(self._micro) >= _PATIENCE:
+                raise RuntimeError(f"the optimizer took no step in {_PATIENCE} iterations")
+            return
+        self._record()
+        row = len(self.result)
+        last = row == self.result.num_iter
+        at_hand = not any(_is_remote(value) for value in self._unread[-1][1].values())
+        if at_hand or last or len(self._unread) >= _BLOCK:
+            self.read()
+        if self.evaluate and (last or row % self.every == 0 or self.result.stop_reason):
+            self.result.amend(row - 1, evaluation=self.evaluate())
+        self.on_row(self.result)
+        if last and self.result.stop_reason is None:
+            self.finish("completed", f"all {row} steps were taken, up to {self._rates[0]:.3g}")
+        if self.result.stop_reason:
+            engine.terminate()
+
+    def read(self) -> None:
+        """Bring what is on a device to the host, and judge the losses in their order."""
+        unread, self._unread = self._unread, []
+        for row, values in zip(
+            (r for r, _ in unread), _to_host([v for _, v in unread]), strict=True
+        ):
+            loss = values.pop("loss")
+            self.result.amend(row, loss=loss, training=values)
+            if self.result.stop_reason is None and self.divergence.reached(loss):
+                rate = self.result.lr[row]
+                self.finish("diverged", f"the loss reached {loss:.3g} at a rate of {rate:.3g}")
+
+    def finish(self, reason: str, detail: str) -> None:
+        self.result.stop_reason, self.result.stop_detail = reason, detail
+
+    def _record(self) -> None:
+        row = len(self.result)
+        self.result.add_row(
+            iteration=row + 1,
+            lr=self._rates[0],
+            loss=None,
+            group_lr=[
+                rate * group.get("lr_mult", 1.0)
+                for rate, group in zip(self._rates, self.optimizer.param_groups, strict=True)
+            ],
+        )
+        self._unread.append((row, _mean(self._micro)))
+        self._micro = []
+
+    def _compare(self, when: str) -> None:
+        """Refuse a rate other than the one that was set."""
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            expected = rate * group.get("lr_mult", 1.0)
+            found = group["lr"]
+            if isinstance(found, Tensor):
+                expected = float(torch.tensor(expected, dtype=found.dtype))
+            if float(found) != expected:
+                raise RateChanged(
+                    f"the test set a rate of {expected}, but {when} the optimizer had "
+                    f"{float(found)}: something else, such as a scheduler in the trainer's step, "
+                    "sets it as well"
+                )
+
+
+def scalar(name: str, value: Any) -> Any:
+    """``value`` if it is a number or a tensor of one element (detached), else a TypeError."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return value.detach().reshape(())
+    if (
+        isinstance(value, bool | str)
+        or not hasattr(value, "__float__")
+        or isinstance(value, Tensor)
+    ):
+        kind = (
+            f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        )
+        raise TypeError(f"{name} must give a number or a tensor of one element, got {kind}")
+    return float(value)
+
+
+def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of each value over the micro-batches of a step."""
+    if len(batches) == 1:
+        return batches[0]
+    return {name: sum(batch[name] for batch in batches) / len(batches) for name in batches[0]}
+
+
+def _is_remote(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.device.type != "cpu"
+
+
+def _to_host(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The rows as floats, with one transfer for all that lies on a device."""
+    remote = [v.double() for row in rows for v in row.values() if _is_remote(v)]
+    fetched = iter(torch.stack(remote).tolist() if remote else [])
+    return [
+        {name: next(fetched) if _is_remote(v) else float(v) for name, v in row.items()}
+        for row in rows
+    ]

@@ -1,0 +1,58 @@
+"""Whose a run folder is: the configuration and data that it was made with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from clr_ignite.cifar10._run_folder import RunError, RunFolder, environment
+from clr_ignite.cifar10.data import DataSet, Images
+from clr_ignite.cifar10.experiments import Experiment
+
+
+def claim(
+    folder: RunFolder,
+    experiment: Experiment,
+    data: DataSet,
+    device: torch.device,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the configuration into a fresh folder, or hold it against the one that is there.
+
+    Args:
+        settings: what else decides the outcome, such as the seed.
+
+    Raises:
+        RunError: the folder belongs to something else; the message names the difference.
+    """
+    config: dict[str, Any] = {
+        "experiment": experiment.to_dict(),
+        **settings,
+        "data": {
+            "name": data.name,
+            "classes": list(data.classes),
+            "train": digest(data.train),
+            "test": digest(data.test),
+        },
+    }
+    known = folder.read_json("config.json") or {"environments": []}
+    for name in config.keys() & known.keys():
+        if known[name] != config[name]:
+            raise RunError(
+                f"{folder.path} holds a run with another {name}: {known[name]} there, "
+                f"{config[name]} asked for; choose another folder or start it anew"
+            )
+    environments = known["environments"]
+    if environment(device) not in environments:
+        environments = [*environments, environment(device)]
+    folder.write_json("config.json", config | {"environments": environments})
+
+
+def digest(images: Images) -> str:
+    """A fingerprint of a split's pixels and labels."""
+    sha = hashlib.sha256(images.pixels.numpy().tobytes())
+    sha.update(images.labels.numpy().tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,110 @@
+"""From the command line's options to data and experiments."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+
+from clr_ignite.cifar10._schedule_text import parse_schedule
+from clr_ignite.cifar10.data import DataSet, load
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
+from clr_ignite.result import RangeTestResult
+from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_size_from_epochs
+
+_PASSED_ON = ("model", "pixels", "pooling", "init", "multipliers", "batch_size", "weight_decay")
+_CYCLES = 5  # of a run whose length is not given
+
+
+def prepared_data(options: argparse.Namespace) -> DataSet:
+    """The data set asked for; sets torch's CPU threads where they are given."""
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    return load(options.data, options.folder)
+
+
+def training_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
+    """The row named with --experiment, with every option given put in."""
+    given = _given(options)
+    if options.hold_out is not None:
+        given["held_out"] = options.hold_out
+    if options.momentum is not None:
+        given["momentum"] = _number_or_schedule(options.momentum)
+    if options.nesterov is not None:
+        given["nesterov"] = options.nesterov
+    if options.schedule or options.bounds:
+        given["schedule"] = schedule = requested_schedule(
+            options, _per_epoch(given, data, given.get("held_out", 0))
+        )
+        if options.iterations is None and not options.experiment:
+            given["iterations"] = _length(schedule)
+    elif not options.experiment:
+        raise ValueError("one of --schedule, --bounds and --experiment is needed")
+    if options.iterations is not None:
+        given["iterations"] = options.iterations
+    return Experiment.from_dict(_row(options) | given)
+
+
+def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
+    """The sweep as an experiment whose schedule runs from --start-lr to --end-lr."""
+    given = _given(options)
+    held = len(data.train) // 25 if options.hold_out is None else options.hold_out
+    if held < 1:
+        raise ValueError(f"--hold-out must be at least 1, got {held}: accuracy is measured there")
+    iterations = options.iterations
+    if iterations is None:
+        iterations = 8 * _per_epoch(given, data, held)
+    kind = Linear if options.step_mode == "linear" else Geometric
+    sweep = {
+        "schedule": kind(options.start_lr, options.end_lr, iterations - 1),
+        "iterations": iterations,
+        "held_out": held,
+    }
+    return Experiment.from_dict(_row(options) | given | sweep)
+
+
+def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None) -> Schedule:
+    """What --schedule writes, or --bounds, --policy and --step-size ask for."""
+    if options.schedule:
+        if options.policy or options.step_size:
+            raise ValueError("--policy and --step-size belong to --bounds, not to --schedule")
+        return parse_schedule(options.schedule)
+    if options.step_size is None and per_epoch is None:
+        raise ValueError("--bounds needs a --step-size here")
+    step_size = options.step_size or step_size_from_epochs(4, per_epoch or 1)
+    result = RangeTestResult.from_json(options.bounds)
+    return result.schedule(step_size, options.policy or "triangular")
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: getattr(options, name)
+        for name in _PASSED_ON
+        if getattr(options, name, None) is not None
+    }
+
+
+def _row(options: argparse.Namespace) -> dict[str, Any]:
+    return EXPERIMENTS[options.experiment].experiment.to_dict() if options.experiment else {}
+
+
+def _per_epoch(given: dict[str, Any], data: DataSet, held: int) -> int:
+    return max(1, (len(data.train) - held) // int(given.get("batch_size", Experiment.batch_size)))
+
+
+def _length(schedule: Schedule) -> int:
+    """Five cycles, or a OneCycle's own length."""
+    if isinstance(schedule, OneCycle):
+        return schedule.total
+    step_size = getattr(schedule, "step_size", None)
+    if step_size is None:
+        raise ValueError(f"{schedule!r} has no cycles to count: give --iterations")
+    return 2 * _CYCLES * int(step_size)
+
+
+def _number_or_schedule(text: str) -> float | Schedule:
+    try:
+        return float(text)
+    except ValueError:
+        return parse_schedule(text)

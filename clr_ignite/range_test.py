@@ -1,0 +1,291 @@
+"""``LRRangeTest``: raise the learning rate step by step, record what happens, leave no trace."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from types import FrameType
+from typing import Any, Literal
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from clr_ignite._checks import count, non_negative, positive
+from clr_ignite._divergence import Divergence
+from clr_ignite._engine import private
+from clr_ignite._snapshot import Snapshot, random_states, training_flags
+from clr_ignite._sweep import Sweep, scalar
+from clr_ignite.handlers import check_group_rates
+from clr_ignite.result import RangeTestResult
+from clr_ignite.schedules import Geometric, Linear, Schedule
+
+_FOREVER = 2**62  # epochs; the sweep itself ends the run
+
+
+class LRRangeTest:
+    """The learning-rate range test of arXiv:1506.01186, section 3.3, on an Ignite trainer.
+
+    Each optimizer step uses the next rate between ``start_lr`` and ``end_lr``; its training loss,
+    and at intervals held-out metrics, are recorded with the rate that the step really used. After
+    the test, however it ends, model, optimizer, random states, loader generators and both Engines
+    are bit for bit as before. While it runs it is alone: handlers on built-in events are suspended
+    (``result.suspended`` names them), but for Metrics and ``keep``.
+
+    Args:
+        optimizer: the optimizer under test; must be in ``to_save``.
+        start_lr: rate of the first step; 0 is allowed with linear spacing.
+        end_lr: rate of the last step, above ``start_lr``.
+        num_iter: optimizer steps, at least 2.
+        step_mode: ``"linear"`` spacing, as in the paper, or ``"exponential"``.
+        to_save: what the test changes and must put back: every module that holds optimized
+            parameters, the optimizer, and whatever else a step changes (a GradScaler, an EMA).
+        output_transform: the trainer's output -> the batch's mean loss, a number or a tensor of
+            one element.
+        diverge_th: stop when the smoothed loss exceeds so many times its best (see
+            ``clr_ignite._divergence``) or is not finite; above 1; None: never stop for divergence.
+        evaluator: an Engine whose ``state.metrics`` are recorded after every ``every`` steps and
+            after the last one.
+        eval_data: what it runs on.
+        every: steps between evaluations, at most ``num_iter``.
+        training_metrics: further functions of the trainer's output, by name.
+        keep: handlers (or objects whose methods they are) that act during the test too.
+        on_row: called with the result after each row.
+        progress: show a tqdm bar.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the rule and the value.
+
+    Example::
+
+        test = LRRangeTest(optimizer, start_lr=0.0, end_lr=0.02, num_iter=4000,
+                           to_save={"model": model, "optimizer": optimizer})
+        result = test.run(trainer, train_loader)
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        start_lr: float,
+        end_lr: float,
+        num_iter: int,
+        step_mode: Literal["linear", "exponential"] = "linear",
+        *,
+        to_save: Mapping[str, Any],
+        output_transform: Callable[[Any], Any] = lambda output: output,
+        diverge_th: float | None = 4.0,
+        evaluator: Engine | None = None,
+        eval_data: Iterable[Any] | None = None,
+        every: int = 100,
+        training_metrics: Mapping[str, Callable[[Any], Any]] | None = None,
+        keep: Collection[object] = (),
+        on_row: Callable[[RangeTestResult], None] | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.optimizer, self.to_save = optimizer, dict(to_save)
+        self.start_lr = non_negative("start_lr", start_lr)
+        self.end_lr = positive("end_lr", end_lr)
+        self.num_iter = count("num_iter", num_iter, least=2)
+        self.step_mode = step_mode
+        self.diverge_th = diverge_th
+        self.evaluator, self.eval_data = evaluator, eval_data
+        self.every = count("every", every) if evaluator is not None else num_iter
+        self.outputs = {"loss": output_transform, **(training_metrics or {})}
+        self.keep, self.on_row, self.progress = tuple(keep), on_row, progress
+        #: The record of the last run, there also after an exception.
+        self.result: RangeTestResult | None = None
+        self._check()
+
+    def run(self, trainer: Engine, data: Iterable[Any]) -> RangeTestResult:
+        """Run the test with ``trainer`` on ``data`` and return its record.
+
+        An exception, KeyboardInterrupt among them, goes on to the caller unchanged once everything
+        is back; :attr:`result` then holds the rows so far.
+
+        Raises:
+            TypeError, ValueError: data that cannot be iterated twice or is empty, param groups of
+                differing rates without ``lr_mult``, a loss that is no scalar.
+            RuntimeError: the optimizer's rate was changed by something else.
+        """
+        if iter(data) is data:
+            raise TypeError(
+                "data must be iterable again and again, such as a DataLoader or a list; "
+                f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
+            )
+        check_group_rates(self.optimizer)
+        snapshot = Snapshot(self.to_save.values())
+        put_random_back = random_states(data, self.eval_data)
+        try:
+            return self._sweep(trainer, data)
+        finally:
+            with _interrupts_wait():
+                snapshot.restore()
+                put_random_back()
+
+    @contextlib.contextmanager
+    def attach(self, trainer: Engine) -> Iterator[Engine]:
+        """Inside the block, ``trainer.run(data)`` is the test: ``with test.attach(trainer):``."""
+        if "run" in vars(trainer):
+            raise ValueError("a range test is already attached to this trainer")
+
+        def run(data: Iterable[Any]) -> object:
+            del trainer.run  # the test itself needs the Engine's own
+            try:
+                self.run(trainer, data)
+            finally:
+                trainer.run = run  # type: ignore[method-assign, assignment]
+            return trainer.state
+
+        trainer.run = run  # type: ignore[method-assign, assignment]
+        try:
+            yield trainer
+        finally:
+            del trainer.run
+
+    def _sweep(self, trainer: Engine, data: Iterable[Any]) -> RangeTestResult:
+        with contextlib.ExitStack() as stack:
+            suspended = stack.enter_context(private(trainer, self.keep))
+            if self.evaluator is not None and self.evaluator is not trainer:
+                suspended += stack.enter_context(private(self.evaluator, self.keep))
+            result = self.result = RangeTestResult(
+                start_lr=self.start_lr,
+                end_lr=self.end_lr,
+                num_iter=self.num_iter,
+                step_mode=self.step_mode,
+                suspended=suspended,
+            )
+            sweep = Sweep(
+                self.optimizer,
+                [self._schedule() for _ in self.optimizer.param_groups],
+                result,
+                outputs={name: _scalar_of(name, f) for name, f in self.outputs.items()},
+                divergence=Divergence(self.diverge_th),
+                evaluate=self._evaluate if self.evaluator is not None else None,
+                every=self.every,
+                on_row=stack.enter_context(self._observer()),
+            )
+            stack.callback(self.optimizer.register_step_pre_hook(sweep.before_step).remove)
+            trainer.add_event_handler(Events.ITERATION_STARTED, sweep.started)
+            trainer.add_event_handler(Events.ITERATION_COMPLETED, sweep.completed)
+            stack.callback(sweep.read)
+            trainer.run(_Endless(data), max_epochs=_FOREVER, epoch_length=_length(data))
+            if result.stop_reason is None:
+                rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
+                sweep.finish("terminated", f"the trainer was terminated {rate}")
+            return result
+
+    def _evaluate(self) -> Mapping[str, float]:
+        """The held-out metrics that are numbers; the training that follows does not notice."""
+        assert self.evaluator is not None and self.eval_data is not None
+        put_random_back = random_states(self.eval_data)
+        modules = [one for one in self.to_save.values() if isinstance(one, nn.Module)]
+        flags = [training_flags(module) for module in modules]
+        metrics = self.evaluator.run(self.eval_data).metrics
+        put_random_back()
+        for put_back in flags:
+            put_back()
+        return {
+            name: float(value)
+            for name, value in metrics.items()
+            if isinstance(value, int | float) or (hasattr(value, "numel") and value.numel() == 1)
+        }
+
+    def _schedule(self) -> Schedule:
+        kind = Linear if self.step_mode == "linear" else Geometric
+        return kind(self.start_lr, self.end_lr, self.num_iter - 1)
+
+    @contextlib.contextmanager
+    def _observer(self) -> Iterator[Callable[[RangeTestResult], None]]:
+        """Calls ``on_row`` and moves the progress bar."""
+        from tqdm import tqdm
+
+        with tqdm(total=self.num_iter, desc="range test", disable=not self.progress) as bar:
+
+            def observe(result: RangeTestResult) -> None:
+                bar.set_postfix(lr=f"{result.lr[-1]:.3g}", refresh=False)
+                bar.update(len(result) - bar.n)
+                if self.on_row is not None:
+                    self.on_row(result)
+
+            yield observe
+
+    def _check(self) -> None:
+        if self.step_mode not in ("linear", "exponential"):
+            raise ValueError(f"step_mode must be 'linear' or 'exponential', got {self.step_mode!r}")
+        if self.step_mode == "exponential" and self.start_lr == 0:
+            raise ValueError("start_lr must be above 0 with exponential spacing, got 0")
+        if self.start_lr >= self.end_lr:
+            raise ValueError(f"start_lr must be below end_lr ({self.end_lr}), got {self.start_lr}")
+        if self.diverge_th is not None and positive("diverge_th", self.diverge_th) <= 1:
+            raise ValueError(f"diverge_th must be above 1 or None, got {self.diverge_th}")
+        if (self.evaluator is None) != (self.eval_data is None):
+            raise ValueError("evaluator and eval_data belong together: give both or neither")
+        if self.every > self.num_iter:
+            raise ValueError(f"every must be at most num_iter ({self.num_iter}), got {self.every}")
+        if not any(one is self.optimizer for one in self.to_save.values()):
+            raise ValueError("to_save must hold the optimizer under test")
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        modules = [one for one in self.to_save.values() if isinstance(one, nn.Module)]
+        held = {id(p) for module in modules for p in module.parameters()}
+        for group in self.optimizer.param_groups:
+            for parameter in group["params"]:
+                if nn.parameter.is_lazy(parameter):
+                    raise ValueError("a lazy module has no parameters yet: run one batch first")
+                if id(parameter) not in held:
+                    raise ValueError(
+                        "to_save must hold every module whose parameters the optimizer changes; "
+                        f"a parameter of shape {tuple(parameter.shape)} is in none of them"
+                    )
+
+
+class _Endless:
+    """``data`` again and again; refuses data that gives nothing."""
+
+    def __init__(self, data: Iterable[Any]) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            empty = True
+            for batch in self.data:
+                empty = False
+                yield batch
+            if empty:
+                raise ValueError("data must not be empty: it gave no batch")
+
+
+def _length(data: Iterable[Any]) -> int | None:
+    """Batches in an epoch where the data says so."""
+    try:
+        return len(data)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _scalar_of(name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
+    return lambda output: scalar(label, function(output))
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let a Ctrl-C that comes inside the block act only at its end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
