@@ -8,13 +8,22 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ignite.engine import Engine, Events, State
 from ignite.metrics import Metric
 
 _CONTAINERS = (list, dict, set, deque)
+_CLEAR = {
+    "last_event_name": None,
+    "should_terminate": False,
+    "should_terminate_single_epoch": False,
+    "should_interrupt": False,
+    "_dataloader_iter": None,
+    "_init_iter": None,
+    "_internal_run_generator": None,
+}
 
 
 def attached_handlers(engine: Engine) -> Iterator[Callable[..., Any]]:
@@ -37,38 +46,36 @@ def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]
     """
     attributes = vars(engine)
     saved = dict(attributes)
-    kept: dict[Any, list[Any]] = defaultdict(list)
-    suspended = []
-    metrics: dict[Metric, dict[str, Any]] = {}
-    for event, handlers in saved["_event_handlers"].items():
-        for entry in handlers:
-            handler = _unwrapped(entry[0])
-            owner = getattr(handler, "__self__", handler)
-            if isinstance(owner, Metric):
-                metrics[owner] = copy.deepcopy(vars(owner))
-            if _is_kept(event, handler, owner, keep):
-                kept[event].append(entry)
-            else:
-                suspended.append(f"{_name(handler)} on {getattr(event, 'name', event)}")
+    kept, suspended, metrics = _sorted_out(saved["_event_handlers"], keep)
+    values = {metric: copy.deepcopy(vars(metric)) for metric in metrics}
     try:
-        attributes |= {
-            "_event_handlers": kept,
-            "state": _fresh(engine.state),
-            "last_event_name": None,
-            "should_terminate": False,
-            "should_terminate_single_epoch": False,
-            "should_interrupt": False,
-            "_dataloader_iter": None,
-            "_init_iter": None,
-            "_internal_run_generator": None,
-        }
+        attributes |= {"_event_handlers": kept, "state": _fresh(engine.state), **_CLEAR}
         yield suspended
     finally:
         attributes.clear()
         attributes.update(saved)
-        for metric, values in metrics.items():
+        for metric, before in values.items():
             vars(metric).clear()
-            vars(metric).update(values)
+            vars(metric).update(before)
+
+
+def _sorted_out(
+    table: Mapping[Any, list[Any]], keep: Collection[object]
+) -> tuple[dict[Any, list[Any]], list[str], set[Metric]]:
+    """The handlers that stay, the names of the others, and the Metrics among them all."""
+    kept: dict[Any, list[Any]] = defaultdict(list)
+    suspended, metrics = [], set()
+    for event, handlers in table.items():
+        for entry in handlers:
+            handler = _unwrapped(entry[0])
+            owner = getattr(handler, "__self__", handler)
+            if isinstance(owner, Metric):
+                metrics.add(owner)
+            if _is_kept(event, handler, owner, keep):
+                kept[event].append(entry)
+            else:
+                suspended.append(f"{_name(handler)} on {getattr(event, 'name', event)}")
+    return kept, suspended, metrics
 
 
 def _is_kept(event: object, handler: object, owner: object, keep: Collection[object]) -> bool:

@@ -88,7 +88,10 @@ def plot_range_test(
         if rate is not None:
             line = axes.axvline(rate, color="0.3", ls="--", lw=1.2, label=f"suggested: {rate:.3g}")
             handles.append(line)
-    axes.legend(handles=handles, loc="best", fontsize="small")
+    # Above the picture: inside, the right axis's curves would run over it.
+    axes.legend(
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False
+    )
     return axes
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -15,7 +12,9 @@ from torch import nn
 
 from clr_ignite._checks import count, non_negative, positive
 from clr_ignite._divergence import Divergence
+from clr_ignite._endless import Endless, length
 from clr_ignite._engine import private
+from clr_ignite._interrupts import interrupts_wait
 from clr_ignite._snapshot import Snapshot, random_states, training_flags
 from clr_ignite._sweep import Sweep, scalar
 from clr_ignite.handlers import check_group_rates
@@ -120,7 +119,7 @@ class LRRangeTest:
         try:
             return self._sweep(trainer, data)
         finally:
-            with _interrupts_wait():
+            with interrupts_wait():
                 snapshot.restore()
                 put_random_back()
 
@@ -170,7 +169,7 @@ class LRRangeTest:
             trainer.add_event_handler(Events.ITERATION_STARTED, sweep.started)
             trainer.add_event_handler(Events.ITERATION_COMPLETED, sweep.completed)
             stack.callback(sweep.read)
-            trainer.run(_Endless(data), max_epochs=_FOREVER, epoch_length=_length(data))
+            trainer.run(Endless(data), max_epochs=_FOREVER, epoch_length=length(data))
             if result.stop_reason is None:
                 rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
                 sweep.finish("terminated", f"the trainer was terminated {rate}")
@@ -242,50 +241,6 @@ class LRRangeTest:
                     )
 
 
-class _Endless:
-    """``data`` again and again; refuses data that gives nothing."""
-
-    def __init__(self, data: Iterable[Any]) -> None:
-        self.data = data
-
-    def __iter__(self) -> Iterator[Any]:
-        while True:
-            empty = True
-            for batch in self.data:
-                empty = False
-                yield batch
-            if empty:
-                raise ValueError("data must not be empty: it gave no batch")
-
-
-def _length(data: Iterable[Any]) -> int | None:
-    """Batches in an epoch where the data says so."""
-    try:
-        return len(data)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
 def _scalar_of(name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
     return lambda output: scalar(label, function(output))
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Let a Ctrl-C that comes inside the block act only at its end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            raise KeyboardInterrupt

@@ -1,13 +1,7 @@
-"""Pictures in memory and the batches made of them: digits, CIFAR-10 or a folder of class folders.
-
-A split is held as uint8; batches are taken by indexing on the training device and turned into
-float32 there, without worker processes. The batch of iteration i is a function of (seed, i) alone,
-which is what lets a run resume at any iteration.
-"""
+"""Data sets in memory, as uint8: digits, CIFAR-10 or a folder of class folders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,19 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clr_ignite._checks import count
 from clr_ignite.cifar10._folder import DataError, read_folder
 
-__all__ = [
-    "Batches",
-    "DataError",
-    "DataSet",
-    "EvalBatches",
-    "Images",
-    "Pixels",
-    "hold_out",
-    "load",
-]
+__all__ = ["DataError", "DataSet", "Images", "load"]
 
 
 @dataclass(frozen=True)
@@ -84,162 +68,6 @@ def load(
         return _cifar10(Path(folder))
     classes, arrays = read_folder(Path(folder), None if cache is None else Path(cache))
     return DataSet(Path(folder).resolve().name, classes, *(_images(*pair) for pair in arrays))
-
-
-def hold_out(images: Images, held: int, seed: int) -> tuple[Images, Images]:
-    """Split ``images`` at random into the rest and ``held`` images, a function of ``seed`` alone.
-
-    Raises:
-        ValueError: unless at least one image is left on both sides.
-    """
-    if count("held", held) >= len(images):
-        raise ValueError(f"held must be below the {len(images)} images there are, got {held}")
-    order = torch.randperm(len(images), generator=_generator(seed, -1))
-    return images.take(order[held:].sort().values), images.take(order[:held].sort().values)
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """uint8 pixels to what a net is fed: ``scale * pixels - mean``.
-
-    Args:
-        mean: float32, the training mean image (3, 32, 32) or the channel means (3, 1, 1).
-        scale: 1 for pixels of 0..255, 1 / 255 for [0, 1].
-    """
-
-    mean: Tensor
-    scale: float
-
-    @classmethod
-    def fit(cls, convention: str, train: Images) -> Pixels:
-        """``"caffe"``: 0..255 minus the per-pixel mean of ``train``; ``"unit"``: [0, 1] minus the
-        channel means of ``train``."""
-        # Sums of uint8 in int64 are exact, so that the mean does not depend on threads or chunks.
-        mean_image = train.pixels.sum(dim=0, dtype=torch.int64).double() / len(train)
-        if convention == "caffe":
-            return cls(mean_image.float(), 1.0)
-        if convention == "unit":
-            return cls(mean_image.mean(dim=(1, 2), keepdim=True).div(255).float(), 1 / 255)
-        raise ValueError(f"convention must be 'caffe' or 'unit', got {convention!r}")
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """float32 (B, 3, 32, 32) from uint8 (B, 3, 32, 32), on the same device."""
-        return pixels.float().mul_(self.scale).sub_(self.mean)
-
-    def to(self, device: torch.device | str) -> Pixels:
-        """The same with its mean on ``device``."""
-        return Pixels(self.mean.to(device), self.scale)
-
-
-class _Held:
-    """A split and its pixel convention on a device."""
-
-    def __init__(
-        self,
-        images: Images,
-        pixels: Pixels,
-        device: torch.device | str,
-        memory_format: torch.memory_format,
-    ) -> None:
-        if len(images) == 0:
-            raise ValueError("images must not be empty")
-        self._images = Images(images.pixels.to(device), images.labels.to(device))
-        self._pixels = pixels.to(device)
-        self._format = memory_format
-
-    def _at(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        chosen = self._images.take(indices)
-        return self._pixels(chosen.pixels.contiguous(memory_format=self._format)), chosen.labels
-
-
-class Batches(_Held):
-    """Shuffled training batches on a device; ``batch(i)`` is a function of (seed, i) alone.
-
-    ``len`` is the number of batches in an epoch; iterating never ends, so that an Engine counts
-    epochs by ``len`` and needs no restart. Each epoch visits the images in an order of its own and
-    drops its incomplete last batch. Ignite does not fast-forward data when it resumes: give a
-    resumed Engine ``start``, the iterations already done.
-
-    Args:
-        images, pixels: the split and its convention.
-        batch_size: images in a batch, at most as many as there are.
-        seed: any int.
-        device: where batches are made.
-        start: the iteration (0-based) that iterating begins with.
-        memory_format: of the pixel tensors.
-    """
-
-    def __init__(
-        self,
-        images: Images,
-        pixels: Pixels,
-        *,
-        batch_size: int,
-        seed: int,
-        device: torch.device | str = "cpu",
-        start: int = 0,
-        memory_format: torch.memory_format = torch.contiguous_format,
-    ) -> None:
-        super().__init__(images, pixels, device, memory_format)
-        if count("batch_size", batch_size) > len(images):
-            raise ValueError(
-                f"batch_size must be at most the {len(images)} images there are, got {batch_size}"
-            )
-        self.batch_size = batch_size
-        self.seed = seed
-        self.start = count("start", start, least=0)
-        self._order: tuple[int, Tensor] = (-1, torch.empty(0))
-
-    def __len__(self) -> int:
-        return len(self._images) // self.batch_size
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        iteration = self.start
-        while True:
-            yield self.batch(iteration)
-            iteration += 1
-
-    def batch(self, iteration: int) -> tuple[Tensor, Tensor]:
-        """Pixels float32 (B, 3, 32, 32) and labels int64 (B,) of a 0-based iteration."""
-        epoch, position = divmod(iteration, len(self))
-        first = position * self.batch_size
-        return self._at(self._epoch_order(epoch)[first : first + self.batch_size])
-
-    def _epoch_order(self, epoch: int) -> Tensor:
-        if self._order[0] != epoch:
-            order = torch.randperm(len(self._images), generator=_generator(self.seed, epoch))
-            self._order = (epoch, order.to(self._images.labels.device))
-        return self._order[1]
-
-
-class EvalBatches(_Held):
-    """Every image once, in order, the incomplete last batch included."""
-
-    def __init__(
-        self,
-        images: Images,
-        pixels: Pixels,
-        *,
-        batch_size: int = 500,
-        device: torch.device | str = "cpu",
-        memory_format: torch.memory_format = torch.contiguous_format,
-    ) -> None:
-        super().__init__(images, pixels, device, memory_format)
-        self.batch_size = count("batch_size", batch_size)
-
-    def __len__(self) -> int:
-        return -(-len(self._images) // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        indices = torch.arange(len(self._images), device=self._images.labels.device)
-        return map(self._at, torch.split(indices, self.batch_size))
-
-
-def _generator(seed: int, stream: int) -> torch.Generator:
-    """A generator for one stream of ``seed`` (an epoch, or -1 for held-out splits)."""
-    # SeedSequence mixes the two words well; seed + epoch would repeat orders between seeds.
-    words = np.random.SeedSequence([seed, stream + 1]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(words[0] >> np.uint64(1)))
 
 
 def _images(pixels: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> Images:

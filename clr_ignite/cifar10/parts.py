@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from ignite.engine import Engine, create_supervised_evaluator, create_supervised_trainer
 from ignite.metrics import Accuracy, Loss
 
-from clr_ignite.cifar10.data import Batches, DataSet, EvalBatches, Pixels, hold_out
+from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
+from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, param_groups
 
@@ -36,33 +37,11 @@ def build(
     as it was.
     """
     device = torch.device(device)
-    train, held = data.train, data.test
-    if experiment.held_out:
-        train, held = hold_out(train, experiment.held_out, seed)
     model = _model(experiment, len(data.classes), seed).to(device)
     # channels-last: on two CPU cores the nets train about a fifth faster than in torch's default.
-    layout = torch.channels_last
-    model = model.to(memory_format=layout)
-    optimizer = torch.optim.SGD(
-        param_groups(
-            model,
-            weight_decay=experiment.weight_decay,
-            multipliers=experiment.multipliers,
-        ),
-        lr=experiment.schedule(0),
-        momentum=_at(experiment.momentum, 0),
-        nesterov=experiment.nesterov,
-    )
-    pixels = Pixels.fit(experiment.pixels, train)
-    batches = Batches(
-        train,
-        pixels,
-        batch_size=experiment.batch_size,
-        seed=seed,
-        device=device,
-        start=start,
-        memory_format=layout,
-    )
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = _optimizer(experiment, model)
+    batches, eval_batches = _batches(experiment, data, seed, device, start)
     return Parts(
         model=model,
         optimizer=optimizer,
@@ -79,8 +58,39 @@ def build(
             device=device,
         ),
         batches=batches,
-        eval_batches=EvalBatches(held, pixels, device=device, memory_format=layout),
+        eval_batches=eval_batches,
     )
+
+
+def _optimizer(experiment: Experiment, model: torch.nn.Module) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        param_groups(
+            model, weight_decay=experiment.weight_decay, multipliers=experiment.multipliers
+        ),
+        lr=experiment.schedule(0),
+        momentum=_at(experiment.momentum, 0),
+        nesterov=experiment.nesterov,
+    )
+
+
+def _batches(
+    experiment: Experiment, data: DataSet, seed: int, device: torch.device, start: int
+) -> tuple[Batches, EvalBatches]:
+    train, held = data.train, data.test
+    if experiment.held_out:
+        train, held = hold_out(train, experiment.held_out, seed)
+    pixels = Pixels.fit(experiment.pixels, train)
+    batches = Batches(
+        train,
+        pixels,
+        batch_size=experiment.batch_size,
+        seed=seed,
+        device=device,
+        start=start,
+        memory_format=torch.channels_last,
+    )
+    held_batches = EvalBatches(held, pixels, device=device, memory_format=torch.channels_last)
+    return batches, held_batches
 
 
 def _model(experiment: Experiment, num_classes: int, seed: int) -> torch.nn.Module:

@@ -1,0 +1,56 @@
+# Everything runs from a virtual environment that the first command makes.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CLI := $(BIN)/python -m clr_ignite.cifar10
+INSTALLED := $(VENV)/.installed
+
+# pip before 25.3 lets PIP_CONSTRAINT reach builds, later ones read PIP_BUILD_CONSTRAINT.
+export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
+export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo cifar10 test test-slow lint types format clean
+
+help:  ## what each command does
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## the virtual environment with everything in it
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt build-constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[cifar10,visdom,dev]"
+	touch $@
+
+demo: $(INSTALLED)  ## range test, bounds, training and a report on digits, in a few minutes
+	$(CLI) range-test --iterations 300 --out demo/range-test
+	$(CLI) train --bounds demo/range-test/range_test.json --step-size 50 --eval-every 50 --out demo/triangular
+	$(CLI) report demo/triangular --out demo/report
+
+cifar10: $(INSTALLED)  ## the paper's range test and Table 2 on CIFAR-10: make cifar10 DATA=folder
+	@test -n "$(DATA)" || { echo "say where CIFAR-10 lies or should be downloaded to: make cifar10 DATA=folder"; exit 2; }
+	@source=cifar10; test ! -d "$(DATA)/train" || source=folder; set -ex; \
+	$(CLI) range-test --data $$source --folder "$(DATA)" --start-lr 0 --end-lr 0.02 \
+	  --iterations 4000 --hold-out 2000 --eval-every 100 --out runs/range-test; \
+	$(CLI) train --data $$source --folder "$(DATA)" --experiment full-triangular2 --out runs/full-triangular2; \
+	$(CLI) report runs/full-triangular2 --out runs/report
+
+test: $(INSTALLED)  ## the test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+test-slow: $(INSTALLED)  ## the tests that take minutes
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(INSTALLED)  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)  ## mypy --strict
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## put the code in ruff's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the virtual environment and caches; results stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
