@@ -32,7 +32,7 @@ def range_test(
     """Sweep along the experiment's schedule and write range_test.json, .csv and .png.
 
     Accuracy is measured on its ``held_out`` training images, never on the test set. A finished
-    test in ``out`` is read, not run again; the rows of one cut off stay in range_test.csv.
+    test in ``out`` is read and drawn again, not run; a cut-off one leaves its rows in the CSV.
 
     Args:
         experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0.
@@ -45,7 +45,9 @@ def range_test(
     with folder.locked():
         claim(folder, experiment, data, torch.device(device), settings)
         if (out / "range_test.json").exists():
-            return RangeTestResult.from_json(out / "range_test.json")
+            result = RangeTestResult.from_json(out / "range_test.json")
+            result.plot(out / "range_test.png")
+            return result
         parts = build(experiment, data, seed=seed, device=device)
         test = LRRangeTest(
             parts.optimizer,

@@ -1,0 +1,350 @@
+"""``ScheduleHandler`` on real Engines; rates are read where the optimizer uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver
+from ignite.handlers.param_scheduler import (
+    LinearCyclicalScheduler,
+    LRScheduler,
+    ParamGroupScheduler,
+)
+from torch import nn
+
+from clr_ignite import ScheduleHandler, cycle_end
+from clr_ignite.schedules import Fixed, OneCycle, Triangular
+
+CLR = Triangular(base_lr=0.1, max_lr=0.5, step_size=4)
+BATCHES = [torch.full((2, 3), float(i)) for i in range(6)]
+
+
+class Rig:
+    """A model, an optimizer and a trainer that steps; ``used`` is filled by a step pre-hook."""
+
+    def __init__(self, every: int = 1, make: Any = None, **options: Any) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Linear(3, 1)
+        make = make or torch.optim.SGD
+        self.optimizer = make(self.model.parameters(), **({"lr": 0.1} | options))
+        self.used = record(self.optimizer)
+        self.trainer = Engine(self.step)
+        self.every = every
+
+    def step(self, engine: Engine, batch: torch.Tensor) -> float:
+        loss = self.model(batch).square().mean() * 1e-6
+        loss.backward()
+        if engine.state.iteration % self.every == 0:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return loss.item()
+
+
+def record(optimizer: torch.optim.Optimizer, name: str = "lr") -> list[Any]:
+    used: list[Any] = []
+    optimizer.register_step_pre_hook(
+        lambda o, *_: used.append(
+            [g[name][0] if name == "betas" else float(g[name]) for g in o.param_groups]
+        )
+    )
+    return used
+
+
+def first(used: list[list[float]]) -> list[float]:
+    return [rates[0] for rates in used]
+
+
+def test_the_step_uses_the_schedules_rate() -> None:
+    rig = Rig()
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.run(BATCHES, max_epochs=3)
+    assert first(rig.used) == [CLR(t) for t in range(18)]
+
+
+def test_later_handlers_and_completed_see_the_rate_in_use() -> None:
+    rig = Rig()
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    started: list[float] = []
+    completed: list[float] = []
+    group = rig.optimizer.param_groups[0]
+    rig.trainer.add_event_handler(Events.ITERATION_STARTED, lambda: started.append(group["lr"]))
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: completed.append(group["lr"]))
+    rig.trainer.run(BATCHES, max_epochs=2)
+    assert started == completed == first(rig.used)
+
+
+def test_a_run_that_starts_anew_starts_the_schedule_anew() -> None:
+    rig = Rig()
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    for _ in range(2):
+        rig.trainer.run(BATCHES, max_epochs=1)
+    assert first(rig.used) == [CLR(t) for t in range(6)] * 2
+
+
+def test_a_checkpoint_in_mid_cycle_resumes_in_mid_cycle(tmp_path: Path) -> None:
+    def attached() -> tuple[Rig, dict[str, Any]]:
+        rig = Rig(momentum=0.9)
+        ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+        return rig, {"trainer": rig.trainer, "model": rig.model, "optimizer": rig.optimizer}
+
+    whole, _ = attached()
+    whole.trainer.run(BATCHES, max_epochs=4)
+
+    cut, objects = attached()
+    saver = Checkpoint(objects, DiskSaver(str(tmp_path), require_empty=False), n_saved=None)
+    cut.trainer.add_event_handler(Events.EPOCH_COMPLETED(once=2), saver)
+    cut.trainer.run(BATCHES, max_epochs=2)
+
+    resumed, objects = attached()
+    (path,) = tmp_path.glob("*.pt")
+    Checkpoint.load_objects(objects, torch.load(path, weights_only=True))
+    resumed.trainer.run(BATCHES, max_epochs=4)
+    assert first(cut.used) + first(resumed.used) == first(whole.used)
+    assert torch.equal(resumed.model.weight, whole.model.weight)
+
+
+def test_an_optimizer_whose_state_is_loaded_between_runs() -> None:
+    """load_state_dict replaces the group dicts; a handler that held the old ones would write
+    where nobody reads."""
+    rig = Rig(momentum=0.9)
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.run(BATCHES, max_epochs=1)
+    rig.optimizer.load_state_dict(rig.optimizer.state_dict())
+    rig.trainer.run(BATCHES, max_epochs=1)
+    assert first(rig.used) == [CLR(t) for t in range(6)] * 2
+
+
+def test_a_group_added_in_mid_run_is_scheduled() -> None:
+    rig = Rig()
+    extra = nn.Parameter(torch.zeros(1))
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED(once=3),
+        lambda: rig.optimizer.add_param_group({"params": [extra], "lr_mult": 2.0}),
+    )
+    rig.trainer.run(BATCHES, max_epochs=1)
+    assert rig.used[2:4] == [[CLR(2)], [CLR(3), 2 * CLR(3)]]
+
+
+@pytest.mark.parametrize("accumulation_steps", [2, 3])
+def test_with_gradient_accumulation_the_schedule_counts_steps(accumulation_steps: int) -> None:
+    rig = Rig(every=accumulation_steps)
+    handler = ScheduleHandler(rig.optimizer, lr=CLR)
+    handler.attach(rig.trainer, accumulation_steps=accumulation_steps)
+    rig.trainer.run(BATCHES, max_epochs=4)
+    assert first(rig.used) == [CLR(t) for t in range(24 // accumulation_steps)]
+
+
+def test_before_start_nothing_is_written() -> None:
+    rig = Rig(lr=0.7)
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer, start=5)
+    rig.trainer.run(BATCHES, max_epochs=2)
+    assert first(rig.used) == [0.7] * 5 + [CLR(t) for t in range(7)]
+
+
+def test_two_optimizers_on_one_trainer() -> None:
+    rig = Rig()
+    bias = nn.Parameter(torch.zeros(1))
+    other = torch.optim.SGD([bias], lr=0.3)
+    used = record(other)
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: other.step())
+    down = Triangular(0.0, 0.2, 2)
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    ScheduleHandler(other, lr=down).attach(rig.trainer)
+    rig.trainer.run(BATCHES, max_epochs=1)
+    assert first(rig.used) == [CLR(t) for t in range(6)]
+    assert first(used) == [down(t) for t in range(6)]
+
+
+def test_lr_mult_scales_the_rate_and_nothing_else() -> None:
+    weight, bias = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD(
+        [{"params": [weight]}, {"params": [bias], "lr_mult": 2.0}], lr=0.1, momentum=0.9
+    )
+    used, momenta = record(optimizer), record(optimizer, "momentum")
+    trainer = Engine(lambda engine, batch: optimizer.step())
+    momentum = OneCycle(0.1, 0.5, 4, 10, 0.0).momentum(0.95, 0.85)
+    ScheduleHandler(optimizer, lr=CLR, momentum=momentum).attach(trainer)
+    trainer.run(BATCHES)
+    assert used == [[CLR(t), 2 * CLR(t)] for t in range(6)]
+    assert momenta == [[momentum(t)] * 2 for t in range(6)]
+
+
+def test_a_tensor_rate_is_filled_in_place() -> None:
+    rate = torch.tensor(0.1, dtype=torch.float64)
+    rig = Rig(lr=rate, foreach=False)
+    assert rig.optimizer.param_groups[0]["lr"] is rate
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.run(BATCHES, max_epochs=2)
+    assert rig.optimizer.param_groups[0]["lr"] is rate
+    assert first(rig.used) == [CLR(t) for t in range(12)]
+
+
+def test_momentum_is_the_first_beta_where_the_optimizer_has_betas() -> None:
+    rig = Rig(make=torch.optim.Adam, betas=(0.9, 0.99))
+    betas = record(rig.optimizer, "betas")
+    high_to_low = Triangular(0.8, 0.95, 3)
+    ScheduleHandler(rig.optimizer, momentum=high_to_low).attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    assert first(betas) == [high_to_low(t) for t in range(6)]
+    assert rig.optimizer.param_groups[0]["betas"][1] == 0.99
+
+
+def test_tensor_betas_are_filled_in_place() -> None:
+    betas = (torch.tensor(0.9, dtype=torch.float64), torch.tensor(0.99))
+    rig = Rig(make=torch.optim.Adam, betas=betas, capturable=False, foreach=False)
+    ScheduleHandler(rig.optimizer, momentum=Fixed(0.5)).attach(rig.trainer)
+    rig.trainer.add_event_handler(Events.ITERATION_STARTED, lambda engine: engine.terminate())
+    rig.trainer.run(BATCHES[:1])
+    assert rig.optimizer.param_groups[0]["betas"][0] is betas[0]
+    assert float(betas[0]) == 0.5
+
+
+def test_nothing_that_was_not_asked_for_changes() -> None:
+    rig = Rig(momentum=0.3, weight_decay=0.01)
+    before = {k: v for k, v in rig.optimizer.param_groups[0].items() if k not in ("params", "lr")}
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    after = {k: v for k, v in rig.optimizer.param_groups[0].items() if k not in ("params", "lr")}
+    assert after == before
+    assert rig.optimizer.state_dict()["param_groups"][0].keys() == before.keys() | {"params", "lr"}
+
+
+def test_detached_it_leaves_the_rate_as_it_is() -> None:
+    rig = Rig()
+    handler = ScheduleHandler(rig.optimizer, lr=CLR)
+    handler.attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    handler.detach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    assert first(rig.used)[6:] == [CLR(5)] * 6
+    handler.attach(rig.trainer)  # and may be attached again
+
+
+def test_any_callable_is_a_schedule() -> None:
+    rig = Rig()
+    ScheduleHandler(rig.optimizer, lr=lambda t: 1 / (1 + t)).attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    assert first(rig.used) == [1 / (1 + t) for t in range(6)]
+
+
+def _ours(rig: Rig) -> None:
+    ScheduleHandler(rig.optimizer, lr=Fixed(0.2)).attach(rig.trainer)
+
+
+def _ignites(rig: Rig) -> None:
+    scheduler = LinearCyclicalScheduler(rig.optimizer, "lr", 0.1, 0.2, 10)
+    rig.trainer.add_event_handler(Events.ITERATION_STARTED, scheduler)
+
+
+def _torchs(rig: Rig) -> None:
+    scheduler = LRScheduler(torch.optim.lr_scheduler.StepLR(rig.optimizer, 10))
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED, scheduler)
+
+
+def _groups(rig: Rig) -> None:
+    parts = [LinearCyclicalScheduler(rig.optimizer, "lr", 0.1, 0.2, 10, param_group_index=0)]
+    scheduler = ParamGroupScheduler(parts, names=["lr"])
+    rig.trainer.add_event_handler(Events.ITERATION_STARTED, scheduler)
+
+
+@pytest.mark.parametrize("other", [_ours, _ignites, _torchs, _groups])
+def test_a_second_setter_is_refused_at_attach_and_at_the_start(other: Any) -> None:
+    rig = Rig()
+    other(rig)
+    with pytest.raises(ValueError, match="lr of this SGD is already set by"):
+        ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    if other is _ours:
+        return  # the second one was refused above whichever came first
+    rig = Rig()
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    other(rig)
+    with pytest.raises(ValueError, match="lr of this SGD is already set by"):
+        rig.trainer.run(BATCHES)
+    assert rig.used == []
+
+
+def test_setters_of_other_hyperparameters_and_optimizers_are_welcome() -> None:
+    rig, other = Rig(momentum=0.9), Rig()
+    rig.trainer.add_event_handler(
+        Events.ITERATION_STARTED, LinearCyclicalScheduler(other.optimizer, "lr", 0.1, 0.2, 10)
+    )
+    ScheduleHandler(rig.optimizer, momentum=Fixed(0.5)).attach(rig.trainer)
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    assert first(rig.used) == [CLR(t) for t in range(6)]
+
+
+def test_the_same_handler_is_not_attached_twice() -> None:
+    rig = Rig()
+    handler = ScheduleHandler(rig.optimizer, lr=CLR)
+    handler.attach(rig.trainer)
+    with pytest.raises(ValueError, match="already attached"):
+        handler.attach(rig.trainer)
+
+
+def test_groups_of_differing_rates_need_lr_mult() -> None:
+    parameters = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimizer = torch.optim.SGD(
+        [{"params": [p], "lr": 0.1 * (i + 1)} for i, p in enumerate(parameters)]
+    )
+    with pytest.raises(ValueError, match=r"rates differ \(0.1, 0.2\).*lr_mult"):
+        ScheduleHandler(optimizer, lr=CLR).attach(Engine(lambda engine, batch: None))
+    optimizer.param_groups[1]["lr_mult"] = 2.0
+    ScheduleHandler(optimizer, lr=CLR).attach(Engine(lambda engine, batch: None))
+
+
+def test_cycle_ends_run_a_users_evaluator() -> None:
+    rig = Rig()
+    evaluator = Engine(lambda engine, batch: None)
+    seen: list[int] = []
+    evaluator.add_event_handler(Events.COMPLETED, lambda: seen.append(rig.trainer.state.iteration))
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer, start=3)
+    at_cycle_end = Events.ITERATION_COMPLETED(event_filter=cycle_end(CLR, start=3))
+    rig.trainer.add_event_handler(at_cycle_end, lambda: evaluator.run([0]))
+    rig.trainer.run(BATCHES, max_epochs=5)
+    assert seen == [11, 19, 27]
+    assert first(rig.used)[11] == CLR(0)  # the next step is at the base again
+
+
+def test_cycle_ends_with_accumulation() -> None:
+    engine = Engine(lambda engine, batch: None)
+    seen: list[int] = []
+    ends = Events.ITERATION_COMPLETED(event_filter=cycle_end(CLR, start=1, accumulation_steps=2))
+    engine.add_event_handler(ends, lambda: seen.append(engine.state.iteration))
+    engine.run(range(40))
+    assert seen == [17, 33]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda o: ScheduleHandler("sgd", lr=CLR), TypeError, "optimizer must be .*, got 'sgd'"),
+        (lambda o: ScheduleHandler(o), ValueError, "at least one hyperparameter"),
+        (lambda o: ScheduleHandler(o, lr=0.1), TypeError, "lr must be a callable .*, got 0.1"),
+        (lambda o: ScheduleHandler(o, rate=CLR), ValueError, "SGD has no .* 'rate'; it has .*lr"),
+        (lambda o: ScheduleHandler(o, params=CLR), ValueError, "no hyperparameter 'params'"),
+        (lambda o: cycle_end(CLR, start=-1), ValueError, "start must be at least 0, got -1"),
+    ],
+)
+def test_bad_arguments_are_named(make: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        make(Rig().optimizer)
+
+
+@pytest.mark.parametrize("argument", [{"start": -1}, {"accumulation_steps": 0}])
+def test_bad_attachments_leave_nothing_attached(argument: dict[str, int]) -> None:
+    rig = Rig()
+    with pytest.raises(ValueError, match=next(iter(argument))):
+        ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer, **argument)
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+
+
+def test_its_repr_says_what_it_does() -> None:
+    assert repr(ScheduleHandler(Rig().optimizer, lr=CLR)) == (
+        "ScheduleHandler(SGD, lr=Triangular(base_lr=0.1, max_lr=0.5, step_size=4))"
+    )
