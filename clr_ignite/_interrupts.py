@@ -1,4 +1,4 @@
-"""Ctrl-C that waits until what was begun is whole."""
+"""Putting things back without being cut short by another Ctrl-C."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def interrupts_wait() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if came:
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def undoing() -> Iterator[contextlib.ExitStack]:
+    """An ExitStack closed at the end of the block, in full, whatever the block raises."""
+    stack = contextlib.ExitStack()
+    try:
+        yield stack
+    finally:
+        with interrupts_wait():
+            stack.close()

@@ -14,7 +14,7 @@ from clr_ignite._checks import count, non_negative, positive
 from clr_ignite._divergence import Divergence
 from clr_ignite._endless import Endless, length
 from clr_ignite._engine import private
-from clr_ignite._interrupts import interrupts_wait
+from clr_ignite._interrupts import undoing
 from clr_ignite._snapshot import Snapshot, random_states, training_flags
 from clr_ignite._sweep import Sweep, scalar
 from clr_ignite.handlers import check_group_rates
@@ -108,20 +108,16 @@ class LRRangeTest:
                 differing rates without ``lr_mult``, a loss that is no scalar.
             RuntimeError: the optimizer's rate was changed by something else.
         """
-        if iter(data) is data:
+        if isinstance(data, Iterator):
             raise TypeError(
                 "data must be iterable again and again, such as a DataLoader or a list; "
                 f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
             )
         check_group_rates(self.optimizer)
-        snapshot = Snapshot(self.to_save.values())
-        put_random_back = random_states(data, self.eval_data)
-        try:
-            return self._sweep(trainer, data)
-        finally:
-            with interrupts_wait():
-                snapshot.restore()
-                put_random_back()
+        with undoing() as stack:
+            stack.callback(Snapshot(self.to_save.values()).restore)
+            stack.callback(random_states(data, self.eval_data))
+            return self._sweep(stack, trainer, data)
 
     @contextlib.contextmanager
     def attach(self, trainer: Engine) -> Iterator[Engine]:
@@ -143,37 +139,38 @@ class LRRangeTest:
         finally:
             del trainer.run
 
-    def _sweep(self, trainer: Engine, data: Iterable[Any]) -> RangeTestResult:
-        with contextlib.ExitStack() as stack:
-            suspended = stack.enter_context(private(trainer, self.keep))
-            if self.evaluator is not None and self.evaluator is not trainer:
-                suspended += stack.enter_context(private(self.evaluator, self.keep))
-            result = self.result = RangeTestResult(
-                start_lr=self.start_lr,
-                end_lr=self.end_lr,
-                num_iter=self.num_iter,
-                step_mode=self.step_mode,
-                suspended=suspended,
-            )
-            sweep = Sweep(
-                self.optimizer,
-                [self._schedule() for _ in self.optimizer.param_groups],
-                result,
-                outputs={name: _scalar_of(name, f) for name, f in self.outputs.items()},
-                divergence=Divergence(self.diverge_th),
-                evaluate=self._evaluate if self.evaluator is not None else None,
-                every=self.every,
-                on_row=stack.enter_context(self._observer()),
-            )
-            stack.callback(self.optimizer.register_step_pre_hook(sweep.before_step).remove)
-            trainer.add_event_handler(Events.ITERATION_STARTED, sweep.started)
-            trainer.add_event_handler(Events.ITERATION_COMPLETED, sweep.completed)
-            stack.callback(sweep.read)
-            trainer.run(Endless(data), max_epochs=_FOREVER, epoch_length=length(data))
-            if result.stop_reason is None:
-                rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
-                sweep.finish("terminated", f"the trainer was terminated {rate}")
-            return result
+    def _sweep(
+        self, stack: contextlib.ExitStack, trainer: Engine, data: Iterable[Any]
+    ) -> RangeTestResult:
+        suspended = stack.enter_context(private(trainer, self.keep))
+        if self.evaluator is not None and self.evaluator is not trainer:
+            suspended += stack.enter_context(private(self.evaluator, self.keep))
+        result = self.result = RangeTestResult(
+            start_lr=self.start_lr,
+            end_lr=self.end_lr,
+            num_iter=self.num_iter,
+            step_mode=self.step_mode,
+            suspended=suspended,
+        )
+        sweep = Sweep(
+            self.optimizer,
+            [self._schedule() for _ in self.optimizer.param_groups],
+            result,
+            outputs={name: _scalar_of(name, f) for name, f in self.outputs.items()},
+            divergence=Divergence(self.diverge_th),
+            evaluate=self._evaluate if self.evaluator is not None else None,
+            every=self.every,
+            on_row=stack.enter_context(self._observer()),
+        )
+        stack.callback(self.optimizer.register_step_pre_hook(sweep.before_step).remove)
+        trainer.add_event_handler(Events.ITERATION_STARTED, sweep.started)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, sweep.completed)
+        stack.callback(sweep.read)
+        trainer.run(Endless(data), max_epochs=_FOREVER, epoch_length=length(data))
+        if result.stop_reason is None:
+            rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
+            sweep.finish("terminated", f"the trainer was terminated {rate}")
+        return result
 
     def _evaluate(self) -> Mapping[str, float]:
         """The held-out metrics that are numbers; the training that follows does not notice."""

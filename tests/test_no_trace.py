@@ -1,0 +1,305 @@
+"""After a range test, however it ended, training goes on bit for bit as if there had been none."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import EarlyStopping
+from ignite.metrics import RunningAverage
+from torch import Tensor
+
+from clr_ignite.range_test import LRRangeTest
+from tests.rigs import Rig, same, state_of
+
+
+class Planned(Exception):
+    """Raised on purpose."""
+
+
+def to_the_end(rig: Rig, test: LRRangeTest) -> None:
+    test.run(rig.trainer, rig.loader)
+    assert test.result is not None and test.result.stop_reason == "completed"
+
+
+def by_divergence(rig: Rig, test: LRRangeTest) -> None:
+    test.diverge_th = 1.5
+    rig.meddle = lambda engine, loss: 50.0 if engine.state.iteration > 5 else None
+    test.run(rig.trainer, rig.loader)
+    assert test.result is not None and test.result.stop_reason == "diverged"
+
+
+def by_nan(rig: Rig, test: LRRangeTest) -> None:
+    test.diverge_th = 4.0
+
+    def poison(engine: Engine, loss: Tensor) -> Any:
+        if engine.state.iteration == 7:
+            with torch.no_grad():
+                next(rig.model.parameters()).fill_(math.nan)
+            return math.nan
+        return None
+
+    rig.meddle = poison
+    test.run(rig.trainer, rig.loader)
+    assert test.result is not None and test.result.stop_reason == "diverged"
+    assert len(test.result) == 7
+
+
+def _raising(error: type[BaseException]) -> Callable[[Rig, LRRangeTest], None]:
+    def way(rig: Rig, test: LRRangeTest) -> None:
+        def fail(engine: Engine, loss: Tensor) -> None:
+            if engine.state.iteration == 7:
+                raise error("planned")
+
+        rig.meddle = fail
+        with pytest.raises(error, match="planned"):
+            test.run(rig.trainer, rig.loader)
+        assert test.result is not None and len(test.result) == 6
+
+    return way
+
+
+def by_terminate(rig: Rig, test: LRRangeTest) -> None:
+    rig.meddle = lambda engine, loss: engine.terminate() if engine.state.iteration == 7 else None
+    test.run(rig.trainer, rig.loader)
+    assert test.result is not None and test.result.stop_reason == "terminated"
+
+
+WAYS = {
+    "end": to_the_end,
+    "divergence": by_divergence,
+    "nan": by_nan,
+    "exception": _raising(Planned),
+    "interrupt": _raising(KeyboardInterrupt),
+    "terminate": by_terminate,
+}
+OPTIMIZERS = {
+    "sgd": {},
+    "adam": {"make": torch.optim.Adam, "amsgrad": True},
+    "tensor-rate": {"make": torch.optim.Adam, "lr": torch.tensor(0.05), "foreach": False},
+}
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["fresh", "warm"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_trainer_trains_on_as_if_nothing_had_been(
+    way: str, optimizer: str, warm: bool
+) -> None:
+    def prepared() -> Rig:
+        options = dict(OPTIMIZERS[optimizer])
+        if isinstance(options.get("lr"), Tensor):
+            options["lr"] = options["lr"].clone()
+        rig = Rig(**options)
+        if warm:
+            rig.trainer.run(rig.loader, max_epochs=2)
+            rig.evaluator.run(rig.held)
+        return rig
+
+    untouched = prepared()
+    before = state_of(untouched)
+    untouched.trainer.run(untouched.loader, max_epochs=4 if warm else 2)
+    expected, expected_losses = state_of(untouched), list(untouched.losses)
+
+    rig = prepared()
+    objects = list(map(id, [*rig.model.parameters(), *rig.model.buffers(), *rig.optimizer.state]))
+    count = len(rig.losses)
+    WAYS[way](rig, rig.test(**rig.with_evaluator()))
+    assert same(state_of(rig), before)
+    assert objects == list(
+        map(id, [*rig.model.parameters(), *rig.model.buffers(), *rig.optimizer.state])
+    )
+    assert len(rig.losses) > count  # the test did train
+    del rig.losses[count:]
+    rig.meddle = lambda engine, loss: None
+    rig.trainer.run(rig.loader, max_epochs=4 if warm else 2)
+    assert rig.losses == expected_losses
+    assert same(state_of(rig), expected)
+
+
+def test_without_being_put_back_the_comparison_fails() -> None:
+    """The proof above can fail: a test run whose model is not restored is told apart."""
+    rig = Rig()
+    before = state_of(rig)
+    rig.trainer.run(rig.loader)
+    after = state_of(rig)
+    for part in ("parameters", "buffers", "optimizer", "torch", "loader", "trainer"):
+        assert not same(before[part], after[part]), part
+
+
+def test_gradients_and_optimizer_state_come_back_as_the_same_objects() -> None:
+    rig = Rig()
+    rig.trainer.run(rig.loader)
+    parameter = next(rig.model.parameters())
+    gradient, momentum = parameter.grad, rig.optimizer.state[parameter]["momentum_buffer"]
+    content = gradient.clone(), momentum.clone()
+    group = rig.optimizer.param_groups[0]
+    rig.test().run(rig.trainer, rig.loader)
+    assert parameter.grad is gradient and torch.equal(gradient, content[0])
+    assert rig.optimizer.state[parameter]["momentum_buffer"] is momentum
+    assert torch.equal(momentum, content[1])
+    assert rig.optimizer.param_groups[0] is group
+
+
+def test_what_was_absent_is_absent_again() -> None:
+    rig = Rig()
+    rig.test().run(rig.trainer, rig.loader)
+    assert all(parameter.grad is None for parameter in rig.model.parameters())
+    assert len(rig.optimizer.state) == 0
+    assert (
+        not rig.optimizer._optimizer_step_pre_hooks.keys() - {0}
+        or len(rig.optimizer._optimizer_step_pre_hooks) == 1
+    )  # the rig's own
+
+
+def test_the_engines_come_back_with_all_that_they_had() -> None:
+    rig = Rig()
+    rig.trainer.state.note = ["kept"]
+    before = dict(vars(rig.trainer)), dict(vars(rig.evaluator)), list(rig.trainer.state.note)
+
+    def meddle(engine: Engine, loss: Tensor) -> None:
+        engine.state.note.append("during the test")
+
+    rig.meddle = meddle
+    rig.test(**rig.with_evaluator()).run(rig.trainer, rig.loader)
+    assert vars(rig.trainer) == before[0] and vars(rig.evaluator) == before[1]
+    assert rig.trainer.state is before[0]["state"]
+    assert rig.trainer.state.note == before[2]
+
+
+def test_it_runs_alone() -> None:
+    rig = Rig()
+    calls: list[str] = []
+    for event in Events:
+        rig.trainer.add_event_handler(event, lambda *_: calls.append("trainer"))
+        rig.evaluator.add_event_handler(event, lambda *_: calls.append("evaluator"))
+    stopping = EarlyStopping(patience=1, score_function=lambda engine: 0.0, trainer=rig.trainer)
+    rig.evaluator.add_event_handler(Events.COMPLETED, stopping)
+    before = stopping.state_dict()
+    result = rig.test(**rig.with_evaluator(every=2)).run(rig.trainer, rig.loader)
+    assert len(result) == 12 and len(result["accuracy"][0]) == 6
+    assert calls == [] and stopping.state_dict() == before
+    assert sum("EarlyStopping" in name for name in result.suspended) == 1
+    assert sum("lambda" in name for name in result.suspended) == 2 * len(Events)
+    rig.evaluator.run(rig.held)
+    assert "evaluator" in calls  # attached again
+
+
+def test_metrics_and_what_is_kept_act_and_metrics_are_put_back() -> None:
+    rig = Rig()
+    average = RunningAverage(output_transform=lambda output: output)
+    average.attach(rig.trainer, "average")
+    rig.trainer.run(rig.loader, max_epochs=1)
+    before = average.compute()
+    calls: list[int] = []
+
+    class Counter:
+        def count(self, engine: Engine) -> None:
+            calls.append(engine.state.iteration)
+            assert "average" in engine.state.metrics
+
+    counter = Counter()
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED, counter.count)
+    result = rig.test(keep=[counter]).run(rig.trainer, rig.loader)
+    assert calls == list(range(1, 13))
+    assert average.compute() == before
+    assert not any("count" in name for name in result.suspended)
+
+
+def test_custom_events_belong_to_the_step_and_fire() -> None:
+    from ignite.engine import EventEnum
+
+    class Step(EventEnum):
+        BACKWARD = "backward"
+
+    rig = Rig()
+    rig.trainer.register_events(*Step)
+    calls: list[int] = []
+    rig.trainer.add_event_handler(Step.BACKWARD, lambda: calls.append(1))
+    rig.meddle = lambda engine, loss: engine.fire_event(Step.BACKWARD)
+    rig.test().run(rig.trainer, rig.loader)
+    assert len(calls) == 12
+
+
+def test_a_second_interrupt_waits_until_everything_is_back() -> None:
+    rig = Rig()
+    before = state_of(rig)
+
+    class Holder(dict[str, Any]):
+        """Sends SIGINT while it is being put back, before the model is."""
+
+        def clear(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            super().clear()
+
+    class Extra:
+        def __init__(self) -> None:
+            self.holder = Holder(a=1)
+
+    def fail(engine: Engine, loss: Tensor) -> None:
+        raise KeyboardInterrupt("first")
+
+    rig.meddle = fail
+    saved = {"extra": Extra(), "model": rig.model, "optimizer": rig.optimizer}
+    with pytest.raises(KeyboardInterrupt):
+        rig.test(to_save=saved).run(rig.trainer, rig.loader)
+    assert same(state_of(rig), before)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_after_an_exception_the_trainer_runs_and_tests_again() -> None:
+    """Ignite alone leaves an Engine that raised unable to run: its next run() trains nothing."""
+    rig = Rig()
+    WAYS["exception"](rig, rig.test())
+    rig.meddle = lambda engine, loss: None
+    again = rig.test().run(rig.trainer, rig.loader)
+    fresh = Rig()
+    assert again == fresh.test().run(fresh.trainer, fresh.loader)
+
+
+@pytest.mark.parametrize("ran", ["not at all", "to max_iters", "to its end", "was interrupted"])
+def test_whatever_the_trainer_did_before(ran: str) -> None:
+    rig = Rig()
+    if ran == "to max_iters":
+        rig.trainer.run(rig.loader, max_iters=7)
+    elif ran == "to its end":
+        rig.trainer.run(rig.loader, max_epochs=2)
+    elif ran == "was interrupted":
+        rig.meddle = lambda engine, loss: engine.interrupt()
+        rig.trainer.run(rig.loader, max_epochs=2)
+        rig.meddle = lambda engine, loss: None
+    before = dict(vars(rig.trainer))
+    result = rig.test().run(rig.trainer, rig.loader)
+    assert len(result) == 12
+    assert vars(rig.trainer) == before
+
+
+def test_extra_objects_in_to_save_come_back() -> None:
+    class Average:
+        """An exponential moving average of the weights, as people write it."""
+
+        def __init__(self, model: torch.nn.Module) -> None:
+            self.shadow = [p.detach().clone() for p in model.parameters()]
+            self.updates, self.history = 0, [0.0]
+
+    rig = Rig()
+    average = Average(rig.model)
+    content = [tensor.clone() for tensor in average.shadow]
+
+    def update(engine: Engine, loss: Tensor) -> None:
+        average.updates += 1
+        average.history.append(loss.item())
+        for shadow, parameter in zip(average.shadow, rig.model.parameters(), strict=True):
+            shadow.lerp_(parameter.detach(), 0.5)
+
+    rig.meddle = update
+    saved = {"model": rig.model, "optimizer": rig.optimizer, "average": average}
+    rig.test(to_save=saved).run(rig.trainer, rig.loader)
+    assert average.updates == 0 and average.history == [0.0]
+    assert same(average.shadow, content)
