@@ -15,8 +15,8 @@ class Divergence:
     A loss that is not finite has diverged. So has a smoothed loss (bias-corrected exponential
     moving average) above ``best + (threshold - 1) * scale``, where ``best`` is the lowest smoothed
     loss so far and ``scale`` the larger of its magnitude and of what the loss had fallen from its
-    first value: for a positive loss that has not fallen yet, ``threshold`` times the best. With
-    nothing but zeros so far there is no scale and only the first rule.
+    first value: for a positive loss that has not fallen yet, ``threshold`` times the best. Where
+    both are zero the magnitude of the first loss that is not zero is the scale.
 
     Args:
         threshold: above 1; None: nothing counts as divergence.
@@ -26,6 +26,7 @@ class Divergence:
     _average: float = 0.0
     _weight: float = 0.0
     _first: float | None = None
+    _size: float = 0.0  # of the first loss that is not zero
     _best: float = math.inf
 
     def reached(self, loss: float) -> bool:
@@ -40,5 +41,6 @@ class Divergence:
         if self._first is None:
             self._first = smoothed
         self._best = min(self._best, smoothed)
-        scale = max(abs(self._best), self._first - self._best)
-        return scale > 0 and smoothed > self._best + (self.threshold - 1) * scale
+        self._size = self._size or abs(loss)
+        scale = max(abs(self._best), self._first - self._best) or self._size
+        return smoothed > self._best + (self.threshold - 1) * scale

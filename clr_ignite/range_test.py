@@ -113,6 +113,8 @@ class LRRangeTest:
                 "data must be iterable again and again, such as a DataLoader or a list; "
                 f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
             )
+        if length(data) == 0:
+            raise ValueError("data must not be empty: its length is 0")
         check_group_rates(self.optimizer)
         with undoing() as stack:
             stack.callback(Snapshot(self.to_save.values()).restore)
