@@ -10,7 +10,6 @@ from types import FrameType
 
 from clr_ignite.cifar10._run_folder import RunError
 from clr_ignite.cifar10.command_line import build_parser
-from clr_ignite.cifar10.data import DataError
 
 
 class _Terminated(BaseException):
@@ -26,13 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         options.command(options)
-    except (RunError, DataError, ValueError) as error:
+    except (RunError, OSError, ValueError) as error:
         print(f"{parser.prog} {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, _Terminated) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         word, code = ("interrupted", 130) if interrupted else ("terminated", 143)
-        print(f"{word}; the same command goes on from its last checkpoint", file=sys.stderr)
+        then = "; the same command goes on from its last checkpoint"
+        print(word + (then if options.name == "train" else ""), file=sys.stderr)
         return code
     return 0
 

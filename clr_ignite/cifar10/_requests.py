@@ -18,7 +18,12 @@ _CYCLES = 5  # of a run whose length is not given
 
 
 def prepared_data(options: argparse.Namespace) -> DataSet:
-    """The data set asked for; sets torch's CPU threads where they are given."""
+    """The data set asked for; refuses a device that is not there and sets torch's CPU threads."""
+    try:
+        torch.empty(0, device=options.device)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"--device {options.device!r} cannot be used here: {reason}") from error
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     return load(options.data, options.folder)

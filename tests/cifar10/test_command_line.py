@@ -1,0 +1,315 @@
+"""The command line in a process of its own or through ``main``: what it writes, says, refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from clr_ignite import RangeTestResult
+from clr_ignite.cifar10 import _requests, report
+from clr_ignite.cifar10.__main__ import main
+from clr_ignite.cifar10._run_folder import RunError, RunFolder
+from clr_ignite.cifar10.commands import describe
+from clr_ignite.cifar10.data import DataSet, Images, load
+from clr_ignite.cifar10.experiments import EXPERIMENTS
+
+COMMANDS = ("range-test", "train", "preview", "report")
+
+
+@pytest.fixture(autouse=True)
+def little_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """110 digits to train on: the commands are the same, only faster."""
+    whole = load("digits")
+
+    def few(source: str, folder: Path | None) -> DataSet:
+        if source != "digits":
+            return load(source, folder)
+        train, test = (
+            images.take(torch.arange(count))
+            for images, count in ((whole.train, 110), (whole.test, 60))
+        )
+        return DataSet("digits", whole.classes, train, test)
+
+    monkeypatch.setattr(_requests, "load", few)
+
+
+def swept(path: Path, **changes: Any) -> Path:
+    """A range test's file whose bounds are about 0.002 and 0.008."""
+    result = RangeTestResult(start_lr=0.0, end_lr=0.02, num_iter=80, step_mode="linear")
+    for row in range(80):
+        lr = 0.02 * row / 79
+        height = min(1.0, max(0.0, (lr - 0.002) / 0.006))
+        result.add_row(iteration=row + 1, lr=lr, loss=2.3 - height, evaluation={"accuracy": height})
+    result.stop_reason = "completed"
+    result.to_json(path)
+    return path
+
+
+def train(out: Path, *options: str) -> int:
+    words = ["train", "--model", "quick", "--batch-size", "10", "--no-progress", "--out", str(out)]
+    if not {"--schedule", "--bounds", "--experiment"} & set(options):
+        words += ["--schedule", "Triangular(0.001, 0.005, 4)"]
+    return main([*words, *options])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_that_parses(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    (example,) = re.findall(r"example:\n  python -m clr_ignite.cifar10 (.*)", text)
+    import shlex
+
+    from clr_ignite.cifar10.command_line import build_parser
+
+    assert build_parser().parse_args(shlex.split(example)).name == command
+
+
+def test_range_test_then_train_between_its_bounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "range"
+    words = ["range-test", "--model", "quick", "--batch-size", "10", "--no-progress"]
+    words += ["--iterations", "40", "--eval-every", "8", "--hold-out", "20", "--out", str(out)]
+    assert main(words) == 0
+    assert {path.name for path in out.iterdir()} == {
+        ".lock", "config.json", "range_test.csv", "range_test.json", "range_test.png"
+    }  # fmt: skip
+    result = RangeTestResult.from_json(out / "range_test.json")
+    assert (len(result), result.lr[0], result.lr[-1]) == (40, 0.0, 0.02)
+    assert result["accuracy"][0] == [result.lr[row - 1] for row in (8, 16, 24, 32, 40)]
+    first = capsys.readouterr().out
+    assert first.startswith("completed: all 40 steps") and "base_lr" in first
+    written = (out / "range_test.json").stat().st_mtime_ns
+    assert main(words) == 0  # read, not run again
+    assert capsys.readouterr().out == first
+    assert (out / "range_test.json").stat().st_mtime_ns == written
+    assert main([*words, "--again"]) == 0
+    assert (out / "range_test.json").stat().st_mtime_ns > written
+    capsys.readouterr()
+    assert main([*words, "--seed", "1"]) == 2
+    assert "another seed: 0 there, 1 asked for" in capsys.readouterr().err
+    config = json.loads((out / "config.json").read_text())
+    assert config["experiment"]["schedule"] == "Linear(start=0.0, end=0.02, steps=39)"
+    assert config["experiment"]["held_out"] == 20
+
+    bounds = swept(tmp_path / "range_test.json")
+    assert train(tmp_path / "run", "--bounds", str(bounds), "--step-size", "3") == 0
+    assert re.search(
+        r"Triangular\(base_lr=0\.00\d+, max_lr=0\.00\d+, step", capsys.readouterr().out
+    )
+    rows = RunFolder(tmp_path / "run").rows()
+    assert rows[-1]["iteration"] == 30  # five cycles
+    assert [row["iteration"] for row in rows if row["cycle_end"]] == [6, 12, 18, 24, 30]
+
+
+def test_an_interrupted_range_test_leaves_its_rows(tmp_path: Path, monkeypatch: Any) -> None:
+    from clr_ignite.cifar10 import range_testing
+
+    class Interrupted(range_testing.LRRangeTest):
+        def run(self, trainer: Any, data: Any) -> Any:
+            def stop(result: RangeTestResult) -> None:
+                if len(result) == 7:
+                    raise KeyboardInterrupt
+
+            self.on_row = stop
+            return super().run(trainer, data)
+
+    monkeypatch.setattr(range_testing, "LRRangeTest", Interrupted)
+    words = ["range-test", "--batch-size", "10", "--no-progress", "--iterations", "20"]
+    assert main([*words, "--out", str(tmp_path)]) == 130
+    assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 8
+    assert not (tmp_path / "range_test.json").exists()
+
+
+@pytest.mark.parametrize(("policy", "iterations"), [("triangular2", 30), ("onecycle", 8)])
+def test_policies_of_the_bounds(tmp_path: Path, policy: str, iterations: int) -> None:
+    bounds = swept(tmp_path / "r.json")
+    words = ["--bounds", str(bounds), "--step-size", "3", "--policy", policy]
+    assert train(tmp_path / "run", *words) == 0
+    assert RunFolder(tmp_path / "run").rows()[-1]["iteration"] == iterations
+
+
+def test_a_step_size_not_given_is_four_epochs(tmp_path: Path) -> None:
+    bounds = swept(tmp_path / "r.json")
+    assert train(tmp_path / "run", "--bounds", str(bounds), "--iterations", "2") == 0
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert "step_size=44" in config["experiment"]["schedule"]  # 11 batches an epoch
+
+
+def test_options_reach_the_run(tmp_path: Path) -> None:
+    words = ["--iterations", "3", "--pixels", "unit", "--pooling", "floor", "--init", "torch"]
+    words += ["--no-multipliers", "--momentum", "Linear(0.95, 0.85, 3)", "--weight-decay", "0.001"]
+    words += ["--nesterov", "--hold-out", "20", "--seed", "7", "--eval-every", "2"]
+    assert train(tmp_path, *words) == 0
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["experiment"] | {"schedule": ""} == {
+        "schedule": "", "iterations": 3, "model": "quick", "pixels": "unit", "batch_size": 10,
+        "momentum": "Linear(start=0.95, end=0.85, steps=3)", "nesterov": True,
+        "weight_decay": 0.001, "multipliers": False, "pooling": "floor", "init": "torch",
+        "held_out": 20,
+    }  # fmt: skip
+    assert (config["seed"], config["eval_every"]) == (7, 2)
+    environment = config["environments"][0]
+    assert environment["threads"] == torch.get_num_threads()
+    assert environment["torch"] == torch.__version__ and environment["commit"]
+    assert [row["iteration"] for row in RunFolder(tmp_path).rows()] == [2, 3]
+
+
+def test_a_row_of_the_table_by_name(tmp_path: Path) -> None:
+    words = ["--experiment", "full-triangular2", "--iterations", "1", "--model", "full"]
+    assert train(tmp_path, *words) == 0
+    config = json.loads((tmp_path / "config.json").read_text())["experiment"]
+    expected = EXPERIMENTS["full-triangular2"].experiment.to_dict()
+    assert config == expected | {"iterations": 1, "batch_size": 10}
+
+
+def test_the_progress_bar_is_on_by_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--schedule", "Fixed(0.001)", "--iterations", "2", "--batch-size", "10"]
+    assert main([*words, "--out", str(tmp_path / "a")]) == 0
+    assert "2/2" in capsys.readouterr().err
+    assert main([*words, "--no-progress", "--out", str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"ended_at_cycle_end": True}, "80.00 % (test) at iteration 9, a cycle end"),
+        ({"diverged": True}, "diverged: 80.00 % (test) at iteration 9"),
+        ({"cycle_end_iteration": None}, "no cycle that ends within the run"),
+        ({}, "in mid-cycle; at the last cycle end, iteration 8: 70.00 %"),
+    ],
+)
+def test_how_a_run_ended_is_said(result: dict[str, Any], words: str) -> None:
+    known = {
+        "accuracy": 0.8, "iterations": 9, "evaluated_on": "test", "diverged": False,
+        "ended_at_cycle_end": False, "cycle_end_iteration": 8, "cycle_end_accuracy": 0.7,
+    }  # fmt: skip
+    assert words in describe(known | result)
+
+
+def test_preview_draws_a_schedule(tmp_path: Path) -> None:
+    out = tmp_path / "sub/schedule.png"
+    words = ["preview", "--schedule", "Triangular(0.1, 0.2, 5)", "--iterations", "20"]
+    assert main([*words, "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    bounds = str(swept(tmp_path / "r.json"))
+    words = ["preview", "--bounds", bounds, "--iterations", "20", "--out", str(tmp_path / "b.png")]
+    assert main(words) == 2  # how long is a step without data?
+    assert main([*words, "--step-size", "5"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--out", "x"], "one of --schedule, --bounds and --experiment is needed"),
+        (["train", "--out", "x", "--schedule", "Cosine(1)"], "not a schedule: 'Cosine(1)'"),
+        (["train", "--out", "x", "--schedule", "Fixed(0.1)"], "no cycles to count: give --iter"),
+        (
+            ["train", "--out", "x", "--schedule", "Fixed(0.1)", "--policy", "triangular"],
+            "belong to --bounds",
+        ),
+        (["train", "--out", "x", "--schedule", "Fixed(1)", "--iterations", "0"], "at least 1"),
+        (["train", "--out", "x", "--bounds", "none.json"], "none.json"),
+        (["train", "--out", "x", "--data", "folder", "--schedule", "Fixed(1)"], "needs a folder"),
+        (
+            ["train", "--out", "x", "--data", "folder", "--folder", "nowhere", "--schedule", "a"],
+            "no folder nowhere",
+        ),
+        (["range-test", "--out", "x", "--start-lr", "0.1"], "start_lr must be below"),
+        (["range-test", "--out", "x", "--hold-out", "0"], "--hold-out must be at least 1"),
+        (["range-test", "--out", "x", "--iterations", "1"], "steps must be at least 1, got 0"),
+        (["report", "nowhere"], "nowhere holds no run"),
+        (["train", "--out", "x", "--schedule", "Fixed(1)", "--device", "abacus"], "'abacus' c"),
+    ],
+)
+def test_a_request_that_is_refused_gives_one_line_and_code_2(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["sing"], ["train"], ["train", "--out", "x", "--model", "huge"]]
+)
+def test_words_that_do_not_parse_give_code_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+
+
+def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--iterations", "10", "--eval-every", "4"]
+    for seed in ("0", "1"):
+        assert train(tmp_path / f"tri-{seed}", *words, "--seed", seed) == 0
+    assert train(tmp_path / "fixed", *words, "--schedule", "Fixed(0.001)") == 0
+    capsys.readouterr()
+    runs = [str(tmp_path / name) for name in ("tri-0", "tri-1", "fixed")]
+    assert main(["report", *runs, "--out", str(tmp_path / "report")]) == 0
+    text = (tmp_path / "report/report.md").read_text()
+    assert capsys.readouterr().out == text
+    assert (tmp_path / "report/report.png").read_bytes().startswith(b"\x89PNG")
+    triangular, fixed = text.splitlines()[2:4]
+    rows = [RunFolder(tmp_path / f"tri-{seed}").rows() for seed in (0, 1)]
+    ends = [100 * next(r["eval_accuracy"] for r in one if r["iteration"] == 8) for one in rows]
+    mean, spread = sum(ends) / 2, abs(ends[0] - ends[1]) / 2**0.5
+    assert f"{mean:.2f} ± {spread:.2f} (n = 2), iteration 8" in triangular
+    last = 100 * RunFolder(tmp_path / "fixed").rows()[-1]["eval_accuracy"]
+    assert f"| no cycle ended | {last:.2f} (single run) | - |" in fixed
+
+
+def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> None:
+    classes = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    config = {
+        "experiment": EXPERIMENTS["full-triangular2"].experiment.to_dict(),
+        "data": {"classes": classes},
+    }
+    name, row = report.Run(config, [], {}).row
+    assert name == "full-triangular2" and row is not None and row.published == 81.4
+    config["data"] = {"classes": ["0", "1"]}
+    assert report.Run(config, [], {}).row == ("full-triangular2", None)
+
+
+def test_the_report_refuses_what_is_no_finished_run(tmp_path: Path) -> None:
+    assert train(tmp_path / "a", "--iterations", "2") == 0
+    with pytest.raises(RunError, match="same experiment and seed are given twice"):
+        report.write_report([tmp_path / "a", tmp_path / "a"], tmp_path / "out")
+    (tmp_path / "a/result.json").unlink()
+    with pytest.raises(RunError, match="unfinished run: start it again"):
+        report.read_run(tmp_path / "a")
+
+
+def test_two_processes_on_a_folder_of_pictures_give_the_same_names(tmp_path: Path) -> None:
+    """A user's own pictures: classes are their folders' names."""
+    from PIL import Image
+
+    for split in ("train", "test"):
+        for number, name in enumerate(("cat", "dog", "emu")):
+            (tmp_path / "pets" / split / name).mkdir(parents=True)
+            for i in range(12):
+                color = (80 * number, 20 * i, 100)
+                path = tmp_path / "pets" / split / name / f"{i}.png"
+                Image.new("RGB", (32, 32), color).save(path)
+    words = ["--data", "folder", "--folder", str(tmp_path / "pets"), "--iterations", "20"]
+    assert train(tmp_path / "run", *words) == 0
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["data"]["classes"] == ["cat", "dog", "emu"]
+    assert isinstance(load("folder", tmp_path / "pets").train, Images)

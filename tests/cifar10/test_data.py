@@ -1,0 +1,355 @@
+"""Data sets read right or refused by name; batches that are functions of (seed, iteration)."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from clr_ignite.cifar10 import _folder
+from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
+from clr_ignite.cifar10.data import DataError, Images, load
+
+CLASSES = ("cat", "dog", "emu")
+
+
+def picture(path: Path, value: int, size: tuple[int, int] = (32, 32)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((size[1], size[0], 3), value, dtype=np.uint8)
+    pixels[0, 1] = (1, 2, 3)  # row 0, column 1: red 1, green 2, blue 3
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "animals"
+    for split, count in (("train", 3), ("test", 2)):
+        for label, name in enumerate(CLASSES):
+            for number in range(count):
+                picture(root / split / name / f"{number}.png", 10 * label + number)
+    return root
+
+
+@pytest.fixture
+def images() -> Images:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (23, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    return Images(pixels, torch.arange(23))
+
+
+def test_a_folder_of_class_folders(folder: Path) -> None:
+    data = load("folder", folder)
+    assert (data.name, data.classes) == ("animals", CLASSES)
+    assert data.train.pixels.shape == (9, 3, 32, 32) and data.train.pixels.dtype == torch.uint8
+    assert data.train.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert data.train.pixels[:, 0, 5, 5].tolist() == [0, 1, 2, 10, 11, 12, 20, 21, 22]
+    assert data.train.pixels[4, :, 0, 1].tolist() == [1, 2, 3]
+    assert data.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_cache_is_used_and_gives_the_same(folder: Path, monkeypatch: Any) -> None:
+    first = load("folder", folder)
+    monkeypatch.setattr(_folder, "_picture", lambda path: pytest.fail("decoded again"))
+    second = load("folder", folder)
+    assert torch.equal(first.train.pixels, second.train.pixels)
+    assert torch.equal(first.test.labels, second.test.labels)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _lie(path: Path) -> None:
+    """Other pixels under the right key and the old sum."""
+    with np.load(path) as cache:
+        arrays = dict(cache)
+    arrays["train_pixels"] = arrays["train_pixels"] + 1
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def _pickled(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"key": "x"}))
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [_truncate, _flip, _lie, _pickled, _empty])
+def test_a_broken_cache_is_rebuilt_never_used(folder: Path, damage: Any) -> None:
+    first = load("folder", folder)
+    cache = folder / ".clr_ignite_cache.npz"
+    good = cache.read_bytes()
+    damage(cache)
+    again = load("folder", folder)
+    assert torch.equal(first.train.pixels, again.train.pixels)
+    assert len(cache.read_bytes()) == len(good)
+
+
+@pytest.mark.parametrize("change", ["content", "added", "renamed"])
+def test_a_changed_folder_is_read_anew(folder: Path, change: str) -> None:
+    load("folder", folder)
+    if change == "content":
+        picture(folder / "train/cat/0.png", 99)
+        os.utime(folder / "train/cat/0.png", ns=(1, 1))
+        assert load("folder", folder).train.pixels[0, 0, 5, 5] == 99
+    elif change == "added":
+        picture(folder / "train/cat/9.png", 98)
+        assert load("folder", folder).train.pixels[3, 0, 5, 5] == 98
+    else:
+        (folder / "train/cat/0.png").rename(folder / "train/cat/z.png")
+        assert load("folder", folder).train.pixels[0, 0, 5, 5] == 1
+
+
+def test_a_cache_elsewhere_and_a_folder_that_cannot_be_written(folder: Path) -> None:
+    cache = folder.parent / "here.npz"
+    load("folder", folder, cache=cache)
+    assert cache.exists() and not (folder / ".clr_ignite_cache.npz").exists()
+    with pytest.raises(DataError, match="cache .* cannot be written"):
+        load("folder", folder, cache=folder / "no/such/place.npz")
+
+
+def _missing(root: Path) -> str:
+    shutil.rmtree(root)
+    return "no folder .*train: pictures are expected as"
+
+
+def _half(root: Path) -> str:
+    shutil.rmtree(root / "test")
+    return "no folder .*test"
+
+
+def _class_missing(root: Path) -> str:
+    shutil.rmtree(root / "test/dog")
+    return "lacks the class folders test/dog: unpack the rest"
+
+
+def _one_class(root: Path) -> str:
+    for split in ("train", "test"):
+        for name in ("dog", "emu"):
+            shutil.rmtree(root / split / name)
+    return "holds 1 class folders; at least 2"
+
+
+def _empty_class(root: Path) -> str:
+    for path in (root / "train/emu").iterdir():
+        path.unlink()
+    return "train/emu is empty: add its pictures"
+
+
+def _truncated(root: Path) -> str:
+    path = root / "train/dog/1.png"
+    path.write_bytes(path.read_bytes()[:60])
+    return "train/dog/1.png cannot be decoded"
+
+
+def _not_an_image(root: Path) -> str:
+    (root / "train/dog/1.png").write_text("hello")
+    return "train/dog/1.png cannot be decoded"
+
+
+def _wrong_size(root: Path) -> str:
+    picture(root / "test/emu/0.png", 1, (33, 32))
+    return "test/emu/0.png is 33 x 32 pixels; the nets take 32 x 32"
+
+
+def _other_file(root: Path) -> str:
+    (root / "train/dog/notes.txt").write_text("hello")
+    return "notes.txt is no picture"
+
+
+def _link_outside(root: Path) -> str:
+    picture(root.parent / "outside.png", 1)
+    (root / "train/dog/5.png").symlink_to(root.parent / "outside.png")
+    return "5.png is a link that leads out of"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _missing, _half, _class_missing, _one_class, _empty_class, _truncated, _not_an_image,
+        _wrong_size, _other_file, _link_outside,
+    ],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_used_is_refused_by_name(folder: Path, spoil: Any) -> None:
+    words = spoil(folder)
+    with pytest.raises(DataError, match=words):
+        load("folder", folder)
+    assert not (folder / ".clr_ignite_cache.npz").exists()
+
+
+def test_cifar10_by_its_names_must_be_whole(tmp_path: Path) -> None:
+    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    for split in ("train", "test"):
+        for name in names:
+            picture(tmp_path / split / name / "0.png", 1)
+    with pytest.raises(DataError, match="airplane holds 1 pictures where CIFAR-10 has 5000"):
+        load("folder", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "value"), [("L", 7), ("P", 7), ("RGBA", (7, 7, 7, 255)), ("1", 1)]
+)
+def test_other_image_modes_become_rgb(folder: Path, mode: str, value: Any) -> None:
+    Image.new(mode, (32, 32), value).save(folder / "train/cat/0.png")
+    expected = 255 if mode == "1" else 7
+    if mode == "P":
+        expected = Image.new(mode, (32, 32), value).convert("RGB").getpixel((0, 0))[0]
+    assert load("folder", folder).train.pixels[0].unique().tolist() == [expected]
+
+
+def test_digits_need_nothing() -> None:
+    data = load()
+    assert (len(data.train), len(data.test), len(data.classes)) == (1437, 360, 10)
+    assert data.train.pixels.shape[1:] == (3, 32, 32) and data.train.pixels.max() == 255
+    assert torch.bincount(data.test.labels).min() >= 34
+    again = load()
+    assert torch.equal(data.train.pixels, again.train.pixels)
+    # Each 4 x 4 block is one grey pixel of the original.
+    assert (data.train.pixels.unfold(2, 4, 4).unfold(3, 4, 4).float().var(dim=(-1, -2)) == 0).all()
+
+
+def test_torchvisions_own_files(tmp_path: Path, monkeypatch: Any) -> None:
+    """The real torchvision reader on a small archive in CIFAR-10's format."""
+    from torchvision.datasets import CIFAR10
+
+    base = tmp_path / CIFAR10.base_folder
+    base.mkdir()
+    random = np.random.default_rng(0)
+    names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+    for name in names:
+        rows = random.integers(0, 256, (4, 3072), dtype=np.uint8)
+        (base / name).write_bytes(pickle.dumps({"data": rows, "labels": [3, 1, 4, 1]}))
+    labels = [f"class{i}" for i in range(10)]
+    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": labels}))
+    monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5: True)
+    data = load("cifar10", tmp_path)
+    assert data.classes == tuple(labels)
+    assert data.train.pixels.shape == (20, 3, 32, 32) and data.test.labels.tolist() == [3, 1, 4, 1]
+    row = pickle.loads((base / "test_batch").read_bytes())["data"][2]
+    assert data.test.pixels[2].flatten().tolist() == row.tolist()
+
+
+def test_cifar10_that_cannot_be_downloaded_says_what_to_do(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", refuse)
+    with pytest.raises(DataError, match=r"no network.*put cifar-10-python.tar.gz there"):
+        load("cifar10", tmp_path)
+    # A broken archive put there by hand is no data either.
+    monkeypatch.undo()
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz"):
+        pass
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", refuse)
+    with pytest.raises(DataError, match="put cifar-10-python.tar.gz there"):
+        load("cifar10", tmp_path)
+
+
+def test_bad_requests_are_named() -> None:
+    with pytest.raises(ValueError, match="got 'mnist'"):
+        load("mnist")
+    with pytest.raises(ValueError, match="'folder' needs a folder"):
+        load("folder")
+
+
+def test_caffes_pixels_subtract_the_mean_image(images: Images) -> None:
+    pixels = Pixels.fit("caffe", images)
+    expected = images.pixels.double() - images.pixels.double().mean(dim=0)
+    assert torch.allclose(pixels(images.pixels).double(), expected, atol=1e-4)
+
+
+def test_unit_pixels_subtract_the_channel_means(images: Images) -> None:
+    pixels = Pixels.fit("unit", images)
+    fed = images.pixels.double() / 255
+    expected = fed - fed.mean(dim=(0, 2, 3), keepdim=True)
+    assert torch.allclose(pixels(images.pixels).double(), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="got 'rgb'"):
+        Pixels.fit("rgb", images)
+
+
+def batches(images: Images, **changes: Any) -> Batches:
+    return Batches(
+        images, Pixels(torch.zeros(3, 1, 1), 1.0), **({"batch_size": 5, "seed": 0} | changes)
+    )
+
+
+def test_the_batch_of_an_iteration_is_a_function_of_seed_and_iteration(images: Images) -> None:
+    straight = batches(images)
+    walked = [labels.tolist() for (_, labels), _ in zip(straight, range(13), strict=False)]
+    torch.manual_seed(123)
+    for iteration in (12, 3, 7, 0, 11):
+        assert batches(images).batch(iteration)[1].tolist() == walked[iteration]
+    resumed = batches(images, start=6)
+    assert [b[1].tolist() for b, _ in zip(resumed, range(7), strict=False)] == walked[6:]
+    assert batches(images, seed=1).batch(0)[1].tolist() != walked[0]
+
+
+def test_an_epoch_sees_each_image_once_and_epochs_differ(images: Images) -> None:
+    source = batches(images)
+    assert len(source) == 4
+    epochs = [
+        [label for i in range(4) for label in source.batch(4 * e + i)[1].tolist()] for e in (0, 1)
+    ]
+    assert all(len(set(epoch)) == 20 for epoch in epochs) and epochs[0] != epochs[1]
+    pixels, labels = source.batch(2)
+    assert torch.equal(pixels, images.pixels[labels].float())
+
+
+def test_seeds_do_not_share_orders(images: Images) -> None:
+    """With seed + epoch, seed 1's first epoch would be seed 0's second."""
+    orders = {
+        tuple(batches(images, seed=seed).batch(4 * epoch)[1].tolist())
+        for seed in range(6)
+        for epoch in range(6)
+    }
+    assert len(orders) == 36
+
+
+def test_evaluation_sees_every_image_once_in_order(images: Images) -> None:
+    source = EvalBatches(images, Pixels(torch.zeros(3, 1, 1), 1.0), batch_size=10)
+    assert len(source) == 3
+    assert [labels.tolist() for _, labels in source] == [
+        list(range(10)), list(range(10, 20)), [20, 21, 22]
+    ]  # fmt: skip
+
+
+def test_held_out_images_are_a_function_of_the_seed(images: Images) -> None:
+    rest, held = hold_out(images, 5, seed=0)
+    assert sorted(rest.labels.tolist() + held.labels.tolist()) == list(range(23))
+    assert len(held) == 5 and hold_out(images, 5, 0)[1].labels.tolist() == held.labels.tolist()
+    assert hold_out(images, 5, 1)[1].labels.tolist() != held.labels.tolist()
+    for wrong in (0, 23):
+        with pytest.raises(ValueError, match="held must be"):
+            hold_out(images, wrong, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch_size": 24}, "batch_size must be at most the 23 images there are, got 24"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"start": -1}, "start must be at least 0, got -1"),
+    ],
+)
+def test_bad_batches_are_named(images: Images, changes: dict[str, int], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        batches(images, **changes)

@@ -1,0 +1,145 @@
+"""Caffe's nets: counts, shapes, fillers, normalization by a plain loop, groups, alive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from clr_ignite.cifar10.data import DataSet, load
+from clr_ignite.cifar10.experiments import TABLE2, Experiment
+from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, WithinChannelLRN, param_groups
+from clr_ignite.cifar10.parts import build
+
+
+@pytest.fixture(scope="module")
+def digits() -> DataSet:
+    return load("digits")
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (CaffeFull(), 89_578),
+        (CaffeQuick(), 145_578),
+        (CaffeFull(pooling="floor"), 85_098),
+        (CaffeQuick(pooling="floor"), 116_906),
+    ],
+)
+def test_parameter_counts(model: nn.Module, parameters: int) -> None:
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize("make", [CaffeFull, CaffeQuick])
+@pytest.mark.parametrize(("pooling", "sizes"), [("ceil", [16, 8, 4]), ("floor", [15, 7, 3])])
+def test_pooled_sizes(make: Any, pooling: str, sizes: list[int]) -> None:
+    model = make(7, pooling=pooling)
+    seen: list[int] = []
+    for name in ("pool1", "pool2", "pool3"):
+        model.get_submodule(name).register_forward_hook(
+            lambda module, args, output: seen.append(output.shape[-1])
+        )
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+    assert seen == sizes
+
+
+@pytest.mark.parametrize("make", [CaffeFull, CaffeQuick])
+def test_caffes_fillers(make: Any) -> None:
+    torch.manual_seed(0)
+    model = make()
+    for name, std in model.fillers.items():
+        layer = model.get_submodule(name)
+        assert layer.weight.std().item() == pytest.approx(std, rel=0.1)
+        assert abs(layer.weight.mean().item()) < 0.1 * std
+        assert not layer.bias.any()
+    plain = make(init="torch")
+    assert plain.conv1.weight.abs().max() > 0.05 and plain.conv1.bias.any()
+
+
+def test_the_normalization_is_caffes_formula() -> None:
+    """Caffe's LRN within channels: over 3 x 3 windows padded by zeros, always divided by 9."""
+    torch.manual_seed(0)
+    x = 100 * torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    found = WithinChannelLRN(alpha=5e-5)(x)
+    for n, c, i, j in torch.cartesian_prod(*map(torch.arange, x.shape)).tolist():
+        window = x[n, c, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
+        scale = (1 + 5e-5 / 9 * window.square().sum()) ** 0.75
+        assert found[n, c, i, j].item() == pytest.approx((x[n, c, i, j] / scale).item(), rel=1e-12)
+
+
+def test_the_full_nets_groups_are_caffes() -> None:
+    model = CaffeFull()
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {
+        names[id(parameter)]: (group["lr_mult"], group["weight_decay"])
+        for group in param_groups(model)
+        for parameter in group["params"]
+    }
+    assert found == {
+        "conv1.weight": (1, 0.004), "conv1.bias": (2, 0.004),
+        "conv2.weight": (1, 0.004), "conv2.bias": (2, 0.004),
+        "conv3.weight": (1, 0.004), "conv3.bias": (1, 0.004),
+        "ip1.weight": (1, 1.0), "ip1.bias": (2, 0.0),
+    }  # fmt: skip
+
+
+def test_the_quick_nets_groups_are_caffes() -> None:
+    groups = param_groups(CaffeQuick(), weight_decay=0.01)
+    assert [(g["lr_mult"], g["weight_decay"], len(g["params"])) for g in groups] == [
+        (1, 0.01, 5),
+        (2, 0.01, 5),
+    ]
+    (plain,) = param_groups(CaffeQuick(), multipliers=False)
+    assert len(plain["params"]) == 10 and "lr_mult" not in plain
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: CaffeFull(1), ValueError, "num_classes must be at least 2, got 1"),
+        (lambda: CaffeFull(pooling="round"), ValueError, "'ceil' or 'floor', got 'round'"),
+        (lambda: CaffeQuick(init="he"), ValueError, "'caffe' or 'torch', got 'he'"),
+        (lambda: CaffeQuick()(torch.zeros(1, 1, 28, 28)), ValueError, r"got \(1, 1, 28, 28\)"),
+        (lambda: param_groups(nn.Linear(1, 1)), TypeError, "CaffeQuick or CaffeFull, got Linear"),
+    ],
+)
+def test_bad_arguments_are_named(call: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+@pytest.mark.parametrize("model", ["full", "quick"])
+def test_alive_after_300_iterations(digits: DataSet, model: Any) -> None:
+    """The loss has fallen, and every ReLU neither sleeps nor lets everything through."""
+    experiment = Experiment(schedule=TABLE2, iterations=300, model=model)
+    parts = build(experiment, digits, seed=0, device="cpu")
+    losses: list[float] = []
+
+    def step(iteration: int) -> None:
+        x, y = parts.batches.batch(iteration)
+        loss = nn.functional.cross_entropy(parts.model(x), y)
+        parts.optimizer.zero_grad()
+        loss.backward()
+        for group in parts.optimizer.param_groups:
+            group["lr"] = 0.002 * group["lr_mult"]
+        parts.optimizer.step()
+        losses.append(loss.item())
+
+    for iteration in range(300):
+        step(iteration)
+    assert sum(losses[-20:]) / 20 < 0.5 * losses[0]
+    shares: dict[str, float] = {}
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, args: Any, output: Tensor) -> None:
+            shares[name] = (output > 0).float().mean().item()
+
+        return hook
+
+    for name in ("relu1", "relu2", "relu3"):
+        parts.model.get_submodule(name).register_forward_hook(watch(name))
+    parts.model(parts.batches.batch(0)[0])
+    assert shares.keys() == {"relu1", "relu2", "relu3"}
+    assert all(0.02 < share < 0.98 for share in shares.values()), shares

@@ -1,0 +1,78 @@
+"""Each example, run as a user runs it: from an empty folder, in a process of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clr_ignite import RangeTestResult
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name: str, folder: Path, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:clr_ignite", EXAMPLES / name, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def is_png(path: Path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    text = run("quickstart.py", tmp_path)
+    assert re.search(r"base_lr [\d.e-]+, max_lr [\d.e-]+: accuracy", text)
+    accuracy = {
+        name: float(percent)
+        for name, percent in re.findall(r"^(\w.*?)\s+([\d.]+)% of the test images", text, re.M)
+    }
+    assert accuracy.keys() == {"triangular", "fixed at base_lr", "fixed at max_lr"}
+    assert accuracy["triangular"] > 90 and accuracy["triangular"] > accuracy["fixed at base_lr"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["accuracy.png", "range_test.png"]
+    assert all(map(is_png, tmp_path.iterdir()))
+    assert len((EXAMPLES / "quickstart.py").read_text().splitlines()) < 60
+
+
+def test_range_test(tmp_path: Path) -> None:
+    text = run("range_test.py", tmp_path, "--iterations", "120")
+    result = RangeTestResult.from_json(tmp_path / "range_test.json")
+    assert len(result) == 120 and len(result["accuracy"][0]) == 40
+    assert text.strip() == str(result.suggest())
+    assert is_png(tmp_path / "range_test.png")
+    assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 121
+
+
+def test_cifar10_clr(tmp_path: Path) -> None:
+    text = run("cifar10_clr.py", tmp_path, "--cycles", "1")
+    (accuracy,) = re.findall(r"iteration 112: ([\d.]+)% of the test images", text)
+    assert float(accuracy) > 80
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resume(tmp_path: Path) -> None:
+    before, after = run("resume.py", tmp_path).splitlines()
+    assert before.split()[4:] == (
+        "0.0010 0.0016 0.0023 0.0029 0.0035 0.0041 0.0047 0.0054 0.0060 0.0054".split()
+    )
+    assert after.split()[4:6] == ["0.0047", "0.0041"]
+
+
+def test_every_example_has_its_test() -> None:
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert {f"test_{name}" for name in names} <= set(globals())
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_examples_use_public_names_only(path: Path) -> None:
+    assert not re.search(r"clr_ignite\S*\._|import _", path.read_text())

@@ -1,0 +1,238 @@
+"""The record's cells, views and files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.colors import same_color
+
+from clr_ignite import RangeTestResult
+from clr_ignite.plots import new_axes, plot_curves, plot_schedules, save
+from clr_ignite.schedules import Fixed, OneCycle, Triangular, Triangular2
+
+
+def result_of(rows: int = 40, metric: bool = True, **settings: Any) -> RangeTestResult:
+    """Accuracy at every second row, rising from 0.002 to 0.008 of a sweep to 0.02."""
+    arguments = {"start_lr": 0.0, "end_lr": 0.02, "num_iter": rows, "step_mode": "linear"}
+    result = RangeTestResult(**(arguments | settings))  # type: ignore[arg-type]
+    for row, lr in enumerate(np.linspace(0.0, 0.02, rows).tolist()):
+        height = float(np.clip((lr - 0.002) / 0.006, 0, 1))
+        measured = metric and row % 2 == 1
+        result.add_row(
+            iteration=row + 1,
+            lr=lr,
+            loss=2.3 - height,
+            evaluation={"accuracy": 0.1 + 0.5 * height, "other": 1.0} if measured else None,
+        )
+    result.stop_reason, result.stop_detail = "completed", "all steps were taken"
+    return result
+
+
+def test_missing_cells_are_missing_not_zero() -> None:
+    result = result_of(4)
+    rates, values = result["accuracy"]
+    assert rates == [result.lr[1], result.lr[3]] and len(values) == 2
+    result.add_row(iteration=5, lr=None, loss=1.0, training={"late": 3.0})
+    assert math.isnan(result.lr[4])
+    assert [math.isnan(value) for value in result.training["late"]] == [True] * 4 + [False]
+    assert math.isnan(result.columns()["eval_accuracy"][4])
+
+
+def test_an_unknown_metric_is_named_with_those_recorded() -> None:
+    with pytest.raises(KeyError, match="no held-out metric 'f1'; recorded: accuracy, other"):
+        result_of()["f1"]
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_a_round_trip_through_json_is_equal(tmp_path: Path, groups: int) -> None:
+    result = result_of(suspended=["a on STARTED"], hold=2)
+    rates = [0.3 * (i + 1) for i in range(groups)] if groups > 1 else None
+    other = RangeTestResult(start_lr=(0.1, 0.2), end_lr=(1, 2), num_iter=3, step_mode="exponential")
+    for loss in (1.0, math.nan, math.inf, -math.inf):
+        other.add_row(iteration=1, lr=0.3, loss=loss, group_lr=rates, training={"x": 0.1})
+    for number, one in enumerate((result, other, result_of(0))):
+        path = tmp_path / f"{number}.json"
+        one.to_json(path)
+        again = RangeTestResult.from_json(path)
+        assert again == one and again.to_dict().keys() == one.to_dict().keys()
+        assert again.group_lr == one.group_lr or groups > 1
+        assert [list(c) for c in again.group_lr] == [list(c) for c in one.group_lr]
+        json.loads(path.read_text(), parse_constant=pytest.fail)  # valid JSON: no bare NaN
+    assert result != other and result != 3
+
+
+def test_a_different_cell_makes_results_differ() -> None:
+    a, b = result_of(), result_of()
+    assert a == b
+    b.amend(3, loss=0.0)
+    assert a != b
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda v: v.pop("kind"), "not a range test's file"),
+        (lambda v: v.pop("hold"), "fields: hold"),
+        (lambda v: v.update(extra=1), "fields: extra"),
+        (lambda v: v.update(num_iter="40"), "field 'num_iter' holds '40'"),
+        (lambda v: v["columns"].pop("loss"), "missing columns: loss"),
+        (lambda v: v["columns"]["loss"].pop(), "column 'loss' is not a list as long as 'lr'"),
+        (lambda v: v["columns"]["lr"].__setitem__(0, "x"), "column 'lr' holds 'x'"),
+        (lambda v: v["columns"]["lr"].__setitem__(0, None), "column 'lr' holds None"),
+    ],
+)
+def test_json_that_we_did_not_write_is_refused(tmp_path: Path, spoil: Any, words: str) -> None:
+    path = tmp_path / "r.json"
+    result_of().to_json(path)
+    values = json.loads(path.read_text())
+    spoil(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=rf"{path} cannot be read: .*{words}"):
+        RangeTestResult.from_json(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "\udcff"])
+def test_json_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match="cannot be read"):
+        RangeTestResult.from_json(path)
+
+
+def test_the_csv(tmp_path: Path) -> None:
+    result = result_of(4)
+    result.add_row(iteration=5, lr=None, loss=math.nan)
+    result.to_csv(tmp_path / "r.csv")
+    with open(tmp_path / "r.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["iteration", "lr", "loss", "eval_accuracy", "eval_other"]
+    assert [float(row["loss"]) for row in rows[:4]] == list(result.loss)[:4]
+    first, second = map(repr, result["accuracy"][1])
+    assert [row["eval_accuracy"] for row in rows] == ["", first, "", second, ""]
+    assert (rows[4]["lr"], rows[4]["loss"]) == ("", "nan")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.csv"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    result_of().to_json(path)
+    before = path.read_text()
+    broken = result_of()
+    broken.suspended = (object(),)  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        broken.to_json(path)
+    assert path.read_text() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_smoothing_is_a_view() -> None:
+    result = RangeTestResult(start_lr=0, end_lr=1, num_iter=3, step_mode="linear")
+    for iteration, loss in enumerate((1.0, math.nan, 4.0, 2.0)):
+        result.add_row(iteration=iteration + 1, lr=0.1, loss=loss)
+    smoothed = result.smoothed_loss(0.5)
+    # Bias-corrected: weights 1; then 1/3, 2/3; then 1/7, 2/7, 4/7.
+    expected = [1.0, math.nan, 3.0, (1 + 2 * 4 + 4 * 2) / 7]
+    assert smoothed == pytest.approx(expected, nan_ok=True)
+    assert result.smoothed_loss(0.0) == pytest.approx(list(result.loss), nan_ok=True)
+    with pytest.raises(ValueError, match="beta must be at least 0 and below 1, got 1"):
+        result.smoothed_loss(1)
+
+
+def test_suggestions_read_accuracy_where_there_is_some_and_else_the_loss() -> None:
+    by_accuracy = result_of(80).suggest()
+    by_loss = result_of(80, metric=False).suggest()
+    for bounds, word in ((by_accuracy, "accuracy"), (by_loss, "loss")):
+        assert bounds.base_lr == pytest.approx(0.002, abs=0.0006)
+        assert bounds.max_lr == pytest.approx(0.008, abs=0.0006)
+        assert bounds.reason.startswith(word)
+    assert result_of(80).suggest("other").base_lr is None  # constant
+
+
+def test_a_diverged_test_says_so_in_the_reason() -> None:
+    result = result_of()
+    result.stop_reason, result.stop_detail = "diverged", "the loss reached 9 at a rate of 0.02"
+    assert result.suggest().reason.endswith("(the loss reached 9 at a rate of 0.02)")
+
+
+def test_the_schedule_that_the_bounds_imply() -> None:
+    result = result_of(80)
+    low, high = result.suggest().base_lr, result.suggest().max_lr
+    assert low is not None and high is not None
+    assert result.schedule(2_000) == Triangular(low, high, 2_000)
+    assert result.schedule(2_000, "triangular2") == Triangular2(low, high, 2_000)
+    assert result.schedule(100, "onecycle") == OneCycle(low, high, 100, 225, low / 100)
+    assert result.schedule(100, "onecycle", total=300) == OneCycle(low, high, 100, 300, low / 100)
+    with pytest.raises(ValueError, match="policy must be .*, got 'cosine'"):
+        result.schedule(100, "cosine")  # type: ignore[arg-type]
+
+
+def test_without_a_pair_the_schedule_says_why() -> None:
+    with pytest.raises(ValueError, match="supports no pair of bounds: .* too few"):
+        result_of(3).schedule(10)
+
+
+def test_plateaus_are_the_means_of_held_rates() -> None:
+    result = result_of(0, hold=2)
+    for row, (lr, loss) in enumerate([(0.1, 1.0), (0.1, 3.0), (0.2, 5.0), (0.2, 5.0), (0.3, 7.0)]):
+        result.add_row(iteration=row + 1, lr=lr, loss=loss)
+    assert result.plateaus() == ([0.1, 0.2, 0.3], [2.0, 5.0, 7.0], [1.0, 0.0, 0.0])
+
+
+def test_its_repr_is_a_line() -> None:
+    assert repr(result_of(4)) == ("<RangeTestResult: 4 of 4 steps, 0.0 to 0.02 linear, completed>")
+
+
+def test_the_picture_holds_the_record_and_the_pair(tmp_path: Path) -> None:
+    result = result_of(80)
+    axes = result.plot(tmp_path / "r.png")
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG") and len(
+        list(tmp_path.iterdir())
+    ) == 1
+    raw, smoothed, *marks = axes.get_lines()
+    assert raw.get_xdata().tolist() == list(result.lr)
+    assert raw.get_ydata().tolist() == list(result.loss)
+    assert smoothed.get_ydata().tolist() == result.smoothed_loss()
+    bounds = result.suggest()
+    assert [mark.get_xdata()[0] for mark in marks] == [bounds.base_lr, bounds.max_lr]
+    (right,) = (other for other in axes.figure.axes if other is not axes)
+    (accuracy,) = right.get_lines()
+    assert (accuracy.get_xdata().tolist(), accuracy.get_ydata().tolist()) == result["accuracy"]
+    assert right.get_ylabel() == "accuracy" and axes.get_xscale() == "linear"
+    assert not same_color(accuracy.get_color(), raw.get_color())
+
+
+def test_a_picture_on_given_axes_and_on_a_log_axis() -> None:
+    result = result_of(40, start_lr=0.001, step_mode="exponential")
+    axes = new_axes()
+    assert result.plot(axes, metric="other") is axes
+    assert axes.get_xscale() == "log"
+    assert [other.get_ylabel() for other in axes.figure.axes[1:]] == ["other"]
+
+
+def test_losses_of_a_diverging_end_do_not_flatten_the_picture() -> None:
+    result = result_of(100, metric=False)
+    for row, loss in enumerate((1e30, math.inf, math.nan)):
+        result.add_row(iteration=101 + row, lr=0.021, loss=loss)
+    axes = result.plot()
+    low, high = axes.get_ylim()
+    assert low < 1.3 and 2.3 < high < 10
+
+
+def test_schedules_and_curves_are_drawn(tmp_path: Path) -> None:
+    axes = plot_schedules({"clr": Triangular(0.1, 0.5, 4), "fixed": Fixed(0.2)}, 9)
+    clr, fixed = axes.get_lines()
+    assert clr.get_ydata().tolist() == [Triangular(0.1, 0.5, 4)(t) for t in range(9)]
+    assert len(plot_schedules({"long": Fixed(0.1)}, 10**9).get_lines()[0].get_xdata()) == 2_000
+    with pytest.raises(ValueError, match="iterations must be at least 1, got 0"):
+        plot_schedules({}, 0)
+    marked = plot_curves({"a": ([1, 2], [3, 4])}, x_label="x", y_label="y", marks={"a": ([2], [4])})
+    line, dots = marked.get_lines()
+    assert dots.get_xdata().tolist() == [2] and dots.get_color() == line.get_color()
+    with pytest.raises(ValueError):
+        save(marked, tmp_path / "picture.nonsense")
+    assert list(tmp_path.iterdir()) == []
