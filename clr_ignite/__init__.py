@@ -2,7 +2,15 @@
 
 from clr_ignite.handlers import ScheduleHandler, cycle_end
 from clr_ignite.range_test import LRRangeTest
+from clr_ignite.repeated import RepeatedResult, repeat_range_test
 from clr_ignite.result import RangeTestResult
 
-__all__ = ["LRRangeTest", "RangeTestResult", "ScheduleHandler", "cycle_end"]
+__all__ = [
+    "LRRangeTest",
+    "RangeTestResult",
+    "RepeatedResult",
+    "ScheduleHandler",
+    "cycle_end",
+    "repeat_range_test",
+]
 __version__ = "0.1.0"

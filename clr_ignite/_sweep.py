@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from ignite.engine import Engine
 from torch import Tensor
 
 from clr_ignite._divergence import Divergence
+from clr_ignite._ranks import any_rank, batch_size, mean_over_ranks
 from clr_ignite.handlers import put
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
@@ -32,7 +33,8 @@ class Sweep:
         outputs: ``loss`` and the training metrics, by name: functions of the trainer's output.
         evaluate: returns the held-out metrics; None without an evaluator.
         every: rows between evaluations.
-        on_row: called with the result after each row whose loss is known.
+        on_row: called with the result after each row.
+        scalers: GradScalers that may skip the optimizer's step.
     """
 
     def __init__(
@@ -46,14 +48,18 @@ class Sweep:
         evaluate: Callable[[], Mapping[str, float]] | None,
         every: int,
         on_row: Callable[[RangeTestResult], None],
+        scalers: Sequence[torch.amp.GradScaler] = (),
     ) -> None:
         self.optimizer, self.schedules, self.result = optimizer, schedules, result
         self.outputs, self.divergence = outputs, divergence
         self.evaluate, self.every, self.on_row = evaluate, every, on_row
+        self.scalers = scalers
         self._rates: list[float] = []
         self._stepped = False
+        self._scales: list[float] = []
         self._micro: list[dict[str, Any]] = []  # of the micro-batches since the last step
-        self._unread: list[tuple[int, dict[str, Any]]] = []
+        self._samples = 0  # in them
+        self._unread: list[tuple[int, dict[str, Any], int]] = []
 
     def started(self, engine: Engine) -> None:
         """Before a batch: set the rate of the step to come."""
@@ -64,6 +70,7 @@ class Sweep:
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             put(group, "lr", rate * group.get("lr_mult", 1.0))
         self._stepped = False
+        self._scales = [scaler.get_scale() for scaler in self.scalers]
 
     def before_step(self, *_: object) -> None:
         """The optimizer's pre-hook: the rate that is really used."""
@@ -74,11 +81,13 @@ class Sweep:
         """After a batch: record, where the optimizer stepped; evaluate; stop."""
         self._compare("in its step")
         self._micro.append({name: f(engine.state.output) for name, f in self.outputs.items()})
-        if not self._stepped:
+        self._samples += batch_size(engine.state.batch)
+        skipped = self._skipped()
+        if not self._stepped and not skipped:
             if len(self._micro) >= _PATIENCE:
                 raise RuntimeError(f"the optimizer took no step in {_PATIENCE} iterations")
             return
-        self._record()
+        self._record(skipped)
         row = len(self.result)
         last = row == self.result.num_iter
         at_hand = not any(_is_remote(value) for value in self._unread[-1][1].values())
@@ -89,15 +98,16 @@ class Sweep:
         self.on_row(self.result)
         if last and self.result.stop_reason is None:
             self.finish("completed", f"all {row} steps were taken, up to {self._rates[0]:.3g}")
-        if self.result.stop_reason:
+        if any_rank(bool(engine.should_terminate)) or self.result.stop_reason:
             engine.terminate()
 
     def read(self) -> None:
         """Bring what is on a device to the host, and judge the losses in their order."""
         unread, self._unread = self._unread, []
-        for row, values in zip(
-            (r for r, _ in unread), _to_host([v for _, v in unread]), strict=True
-        ):
+        rows = mean_over_ranks(
+            _to_host([values for _, values, _ in unread]), [samples for _, _, samples in unread]
+        )
+        for (row, _, _), values in zip(unread, rows, strict=True):
             loss = values.pop("loss")
             self.result.amend(row, loss=loss, training=values)
             if self.result.stop_reason is None and self.divergence.reached(loss):
@@ -107,19 +117,22 @@ class Sweep:
     def finish(self, reason: str, detail: str) -> None:
         self.result.stop_reason, self.result.stop_detail = reason, detail
 
-    def _record(self) -> None:
+    def _skipped(self) -> bool:
+        """Whether a GradScaler met gradients that are not finite: it lowers its scale then."""
+        now = [scaler.get_scale() for scaler in self.scalers]
+        return any(after < before for before, after in zip(self._scales, now, strict=True))
+
+    def _record(self, skipped: bool) -> None:
+        groups = self.optimizer.param_groups
+        rates = [
+            None if skipped else rate * group.get("lr_mult", 1.0)
+            for rate, group in zip(self._rates, groups, strict=True)
+        ]
         row = len(self.result)
-        self.result.add_row(
-            iteration=row + 1,
-            lr=self._rates[0],
-            loss=None,
-            group_lr=[
-                rate * group.get("lr_mult", 1.0)
-                for rate, group in zip(self._rates, self.optimizer.param_groups, strict=True)
-            ],
-        )
-        self._unread.append((row, _mean(self._micro)))
-        self._micro = []
+        lr = None if skipped else self._rates[0]
+        self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
+        self._unread.append((row, _mean(self._micro), self._samples))
+        self._micro, self._samples = [], 0
 
     def _compare(self, when: str) -> None:
         """Refuse a rate other than the one that was set."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 Curve = tuple[Sequence[float], Sequence[float]]
+Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
 _POINTS = 2_000  # drawn of a schedule at most
 
 
@@ -84,14 +85,38 @@ def plot_range_test(
     handles = list(axes.get_lines())
     if metrics:
         handles += _draw_metrics(axes, metrics)
-    for rate in bounds:
-        if rate is not None:
-            line = axes.axvline(rate, color="0.3", ls="--", lw=1.2, label=f"suggested: {rate:.3g}")
-            handles.append(line)
-    # Above the picture: inside, the right axis's curves would run over it.
-    axes.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False
-    )
+    _finish(axes, handles, bounds)
+    return axes
+
+
+def plot_bands(
+    bands: Mapping[str, Band],
+    *,
+    bounds: Sequence[float | None] = (),
+    log: bool = False,
+    axes: Axes | None = None,
+) -> Axes:
+    """Means with bands of one standard deviation against the rate, one y axis for each name.
+
+    Args:
+        bands: by name, rates, means and standard deviations; the first on the left axis.
+        bounds, log, axes: as for :func:`plot_range_test`.
+    """
+    axes = new_axes() if axes is None else axes
+    handles: list[Line2D] = []
+    for number, (name, columns) in enumerate(bands.items()):
+        side = axes if number == 0 else axes.twinx()
+        rates, means, spreads = (np.asarray(column, dtype=float) for column in columns)
+        color = f"C{number}"
+        handles += side.plot(rates, means, color=color, lw=1.6, label=f"{name}, mean")
+        side.fill_between(rates, means - spreads, means + spreads, color=color, alpha=0.25, lw=0)
+        side.set_ylabel(name)
+        if number == 0 and len(means):
+            side.set_ylim(*_bulk(means))
+    axes.set_xlabel("learning rate")
+    if log:
+        axes.set_xscale("log")
+    _finish(axes, handles, bounds)
     return axes
 
 
@@ -128,6 +153,18 @@ def plot_schedules(
         for label, schedule in schedules.items()
     }
     return plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)
+
+
+def _finish(axes: Axes, handles: list[Line2D], bounds: Sequence[float | None]) -> None:
+    """Dashed lines at the suggested rates, and the legend."""
+    for rate in bounds:
+        if rate is not None:
+            line = axes.axvline(rate, color="0.3", ls="--", lw=1.2, label=f"suggested: {rate:.3g}")
+            handles.append(line)
+    # Above the picture: inside, the right axis's curves would run over it.
+    axes.legend(
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False
+    )
 
 
 def _draw_metrics(axes: Axes, metrics: Mapping[str, Curve]) -> list[Line2D]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from clr_ignite._checks import count, non_negative, positive
+from clr_ignite._checks import count, positive
 from clr_ignite._divergence import Divergence
 from clr_ignite._endless import Endless, length
 from clr_ignite._engine import private
 from clr_ignite._interrupts import undoing
+from clr_ignite._plan import Plan
+from clr_ignite._ranks import is_first
 from clr_ignite._snapshot import Snapshot, random_states, training_flags
 from clr_ignite._sweep import Sweep, scalar
 from clr_ignite.handlers import check_group_rates
 from clr_ignite.result import RangeTestResult
-from clr_ignite.schedules import Geometric, Linear, Schedule
 
 _FOREVER = 2**62  # epochs; the sweep itself ends the run
 
@@ -35,8 +37,9 @@ class LRRangeTest:
 
     Args:
         optimizer: the optimizer under test; must be in ``to_save``.
-        start_lr: rate of the first step; 0 is allowed with linear spacing.
-        end_lr: rate of the last step, above ``start_lr``.
+        start_lr: rate of the first step, before ``lr_mult``, or a sequence with one for each param
+            group; 0 is allowed with linear spacing.
+        end_lr: rate of the last step, above ``start_lr``; one number or a sequence likewise.
         num_iter: optimizer steps, at least 2.
         step_mode: ``"linear"`` spacing, as in the paper, or ``"exponential"``.
         to_save: what the test changes and must put back: every module that holds optimized
@@ -49,10 +52,11 @@ class LRRangeTest:
             after the last one.
         eval_data: what it runs on.
         every: steps between evaluations, at most ``num_iter``.
+        hold: steps for which each rate is kept, a divisor of ``num_iter``.
         training_metrics: further functions of the trainer's output, by name.
         keep: handlers (or objects whose methods they are) that act during the test too.
-        on_row: called with the result after each row.
-        progress: show a tqdm bar.
+        on_row: called with the result after each row (on rank 0 of a distributed run).
+        progress: show a tqdm bar (there too).
 
     Raises:
         TypeError, ValueError: naming the argument, the rule and the value.
@@ -67,8 +71,8 @@ class LRRangeTest:
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
-        start_lr: float,
-        end_lr: float,
+        start_lr: float | Sequence[float],
+        end_lr: float | Sequence[float],
         num_iter: int,
         step_mode: Literal["linear", "exponential"] = "linear",
         *,
@@ -78,16 +82,14 @@ class LRRangeTest:
         evaluator: Engine | None = None,
         eval_data: Iterable[Any] | None = None,
         every: int = 100,
+        hold: int = 1,
         training_metrics: Mapping[str, Callable[[Any], Any]] | None = None,
         keep: Collection[object] = (),
         on_row: Callable[[RangeTestResult], None] | None = None,
         progress: bool = False,
     ) -> None:
         self.optimizer, self.to_save = optimizer, dict(to_save)
-        self.start_lr = non_negative("start_lr", start_lr)
-        self.end_lr = positive("end_lr", end_lr)
-        self.num_iter = count("num_iter", num_iter, least=2)
-        self.step_mode = step_mode
+        self.plan = Plan(start_lr, end_lr, num_iter, step_mode, hold)
         self.diverge_th = diverge_th
         self.evaluator, self.eval_data = evaluator, eval_data
         self.every = count("every", every) if evaluator is not None else num_iter
@@ -115,7 +117,8 @@ class LRRangeTest:
             )
         if length(data) == 0:
             raise ValueError("data must not be empty: its length is 0")
-        check_group_rates(self.optimizer)
+        if not self.plan.per_group:
+            check_group_rates(self.optimizer)
         with undoing() as stack:
             stack.callback(Snapshot(self.to_save.values()).restore)
             stack.callback(random_states(data, self.eval_data))
@@ -147,22 +150,17 @@ class LRRangeTest:
         suspended = stack.enter_context(private(trainer, self.keep))
         if self.evaluator is not None and self.evaluator is not trainer:
             suspended += stack.enter_context(private(self.evaluator, self.keep))
-        result = self.result = RangeTestResult(
-            start_lr=self.start_lr,
-            end_lr=self.end_lr,
-            num_iter=self.num_iter,
-            step_mode=self.step_mode,
-            suspended=suspended,
-        )
+        result = self.result = RangeTestResult(**asdict(self.plan), suspended=suspended)
         sweep = Sweep(
             self.optimizer,
-            [self._schedule() for _ in self.optimizer.param_groups],
+            self.plan.schedules(len(self.optimizer.param_groups)),
             result,
             outputs={name: _scalar_of(name, f) for name, f in self.outputs.items()},
             divergence=Divergence(self.diverge_th),
             evaluate=self._evaluate if self.evaluator is not None else None,
             every=self.every,
             on_row=stack.enter_context(self._observer()),
+            scalers=[o for o in self.to_save.values() if isinstance(o, torch.amp.GradScaler)],
         )
         stack.callback(self.optimizer.register_step_pre_hook(sweep.before_step).remove)
         trainer.add_event_handler(Events.ITERATION_STARTED, sweep.started)
@@ -190,38 +188,32 @@ class LRRangeTest:
             if isinstance(value, int | float) or (hasattr(value, "numel") and value.numel() == 1)
         }
 
-    def _schedule(self) -> Schedule:
-        kind = Linear if self.step_mode == "linear" else Geometric
-        return kind(self.start_lr, self.end_lr, self.num_iter - 1)
-
     @contextlib.contextmanager
     def _observer(self) -> Iterator[Callable[[RangeTestResult], None]]:
         """Calls ``on_row`` and moves the progress bar."""
         from tqdm import tqdm
 
-        with tqdm(total=self.num_iter, desc="range test", disable=not self.progress) as bar:
+        silent = not self.progress or not is_first()
+        with tqdm(total=self.plan.num_iter, desc="range test", disable=silent) as bar:
 
             def observe(result: RangeTestResult) -> None:
                 bar.set_postfix(lr=f"{result.lr[-1]:.3g}", refresh=False)
                 bar.update(len(result) - bar.n)
-                if self.on_row is not None:
+                if self.on_row is not None and is_first():
                     self.on_row(result)
 
             yield observe
 
     def _check(self) -> None:
-        if self.step_mode not in ("linear", "exponential"):
-            raise ValueError(f"step_mode must be 'linear' or 'exponential', got {self.step_mode!r}")
-        if self.step_mode == "exponential" and self.start_lr == 0:
-            raise ValueError("start_lr must be above 0 with exponential spacing, got 0")
-        if self.start_lr >= self.end_lr:
-            raise ValueError(f"start_lr must be below end_lr ({self.end_lr}), got {self.start_lr}")
+        self.plan.ranges(len(self.optimizer.param_groups))
         if self.diverge_th is not None and positive("diverge_th", self.diverge_th) <= 1:
             raise ValueError(f"diverge_th must be above 1 or None, got {self.diverge_th}")
         if (self.evaluator is None) != (self.eval_data is None):
             raise ValueError("evaluator and eval_data belong together: give both or neither")
-        if self.every > self.num_iter:
-            raise ValueError(f"every must be at most num_iter ({self.num_iter}), got {self.every}")
+        if self.every > self.plan.num_iter:
+            raise ValueError(
+                f"every must be at most num_iter ({self.plan.num_iter}), got {self.every}"
+            )
         if not any(one is self.optimizer for one in self.to_save.values()):
             raise ValueError("to_save must hold the optimizer under test")
         self._check_parameters()
