@@ -40,11 +40,19 @@ class Snapshot:
         if isinstance(one, nn.Module):
             return self._module(one)
         if isinstance(one, torch.optim.Optimizer):
-            parts = [self._value(one.state), self._value(one.param_groups)]
-            return lambda: [part() for part in parts]
+            return self._optimizer(one)
         if not hasattr(one, "__dict__"):
             raise TypeError(f"to_save holds {one!r}, whose state cannot be saved and put back")
         return self._mapping(vars(one))
+
+    def _optimizer(self, optimizer: torch.optim.Optimizer) -> Restore:
+        state, groups = self._value(optimizer.state), self._value(optimizer.param_groups)
+
+        def restore() -> None:
+            # Its load_state_dict replaces both; the ones that were there come back.
+            optimizer.state, optimizer.param_groups = state(), groups()
+
+        return restore
 
     def _value(self, value: Any) -> Restore:
         """What puts the content of ``value`` back and returns it; shared objects once."""
@@ -127,6 +135,20 @@ class Snapshot:
         return lambda: ([part() for part in parts], put_flags())
 
 
+def check_covered(optimizer: torch.optim.Optimizer, to_save: Iterable[object]) -> None:
+    """Refuse parameters that ``optimizer`` changes and no module of ``to_save`` puts back."""
+    held = {id(p) for one in to_save if isinstance(one, nn.Module) for p in one.parameters()}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if nn.parameter.is_lazy(parameter):
+                raise ValueError("a lazy module has no parameters yet: run one batch first")
+            if id(parameter) not in held:
+                raise ValueError(
+                    "to_save must hold every module whose parameters the optimizer changes; "
+                    f"a parameter of shape {tuple(parameter.shape)} is in none of them"
+                )
+
+
 def training_flags(module: nn.Module) -> Restore:
     """What sets the ``training`` flag of each submodule back to what it is now."""
     flags = [(part, part.training) for part in module.modules()]
@@ -144,7 +166,7 @@ def random_states(*loaders: object) -> Restore:
     python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
     initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     cuda = torch.cuda.get_rng_state_all() if initialized else None
-    own = [(generator, generator.get_state()) for generator in _generators(loaders)]
+    own = [(generator, generator.get_state()) for generator in generators(loaders)]
 
     def restore() -> None:
         random.setstate(python)
@@ -158,7 +180,7 @@ def random_states(*loaders: object) -> Restore:
     return restore
 
 
-def _generators(loaders: Iterable[object]) -> list[torch.Generator]:
+def generators(loaders: Iterable[object]) -> list[torch.Generator]:
     """The generators of loaders, of their samplers and batch samplers, each once."""
     holders = list(loaders)
     for loader in loaders:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from torch import Tensor
 
 from clr_ignite._divergence import Divergence
@@ -60,6 +61,13 @@ class Sweep:
         self._micro: list[dict[str, Any]] = []  # of the micro-batches since the last step
         self._samples = 0  # in them
         self._unread: list[tuple[int, dict[str, Any], int]] = []
+
+    def attach(self, trainer: Engine, stack: contextlib.ExitStack) -> None:
+        """Act on ``trainer``'s private run; ``stack`` undoes what outlasts it."""
+        stack.callback(self.optimizer.register_step_pre_hook(self.before_step).remove)
+        trainer.add_event_handler(Events.ITERATION_STARTED, self.started)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self.completed)
+        stack.callback(self.read)
 
     def started(self, engine: Engine) -> None:
         """Before a batch: set the rate of the step to come."""
@@ -149,20 +157,23 @@ class Sweep:
                 )
 
 
-def scalar(name: str, value: Any) -> Any:
+def scalar_of(name: str, function: Output) -> Output:
+    """``function`` of the trainer's output, held to giving a scalar."""
+    label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
+    return lambda output: _scalar(label, function(output))
+
+
+def _scalar(label: str, value: Any) -> Any:
     """``value`` if it is a number or a tensor of one element (detached), else a TypeError."""
-    if isinstance(value, Tensor) and value.numel() == 1:
-        return value.detach().reshape(())
-    if (
-        isinstance(value, bool | str)
-        or not hasattr(value, "__float__")
-        or isinstance(value, Tensor)
-    ):
-        kind = (
-            f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-        )
-        raise TypeError(f"{name} must give a number or a tensor of one element, got {kind}")
-    return float(value)
+    if isinstance(value, Tensor):
+        if value.numel() == 1:
+            return value.detach().reshape(())
+        found = f"a tensor of shape {tuple(value.shape)}"
+    elif isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        found = repr(value)
+    else:
+        return float(value)
+    raise TypeError(f"{label} must give a number or a tensor of one element, got {found}")
 
 
 def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:

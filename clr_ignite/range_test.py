@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from ignite.engine import Engine, Events
+from ignite.engine import Engine
 from torch import nn
 
+from clr_ignite._checkpoint import Pauses, SweepFile
 from clr_ignite._checks import count, positive
 from clr_ignite._divergence import Divergence
 from clr_ignite._endless import Endless, length
@@ -18,12 +20,13 @@ from clr_ignite._engine import private
 from clr_ignite._interrupts import undoing
 from clr_ignite._plan import Plan
 from clr_ignite._ranks import is_first
-from clr_ignite._snapshot import Snapshot, random_states, training_flags
-from clr_ignite._sweep import Sweep, scalar
+from clr_ignite._snapshot import Snapshot, check_covered, random_states, training_flags
+from clr_ignite._sweep import Sweep, scalar_of
 from clr_ignite.handlers import check_group_rates
 from clr_ignite.result import RangeTestResult
 
 _FOREVER = 2**62  # epochs; the sweep itself ends the run
+_SAVES = 20  # of a test with a checkpoint
 
 
 class LRRangeTest:
@@ -57,6 +60,8 @@ class LRRangeTest:
         keep: handlers (or objects whose methods they are) that act during the test too.
         on_row: called with the result after each row (on rank 0 of a distributed run).
         progress: show a tqdm bar (there too).
+        checkpoint: a file that the test writes now and then and removes at its end; a killed test,
+            set up anew with the same arguments, goes on from it. In one process only.
 
     Raises:
         TypeError, ValueError: naming the argument, the rule and the value.
@@ -87,6 +92,7 @@ class LRRangeTest:
         keep: Collection[object] = (),
         on_row: Callable[[RangeTestResult], None] | None = None,
         progress: bool = False,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.optimizer, self.to_save = optimizer, dict(to_save)
         self.plan = Plan(start_lr, end_lr, num_iter, step_mode, hold)
@@ -95,6 +101,7 @@ class LRRangeTest:
         self.every = count("every", every) if evaluator is not None else num_iter
         self.outputs = {"loss": output_transform, **(training_metrics or {})}
         self.keep, self.on_row, self.progress = tuple(keep), on_row, progress
+        self.checkpoint = checkpoint
         #: The record of the last run, there also after an exception.
         self.result: RangeTestResult | None = None
         self._check()
@@ -150,27 +157,48 @@ class LRRangeTest:
         suspended = stack.enter_context(private(trainer, self.keep))
         if self.evaluator is not None and self.evaluator is not trainer:
             suspended += stack.enter_context(private(self.evaluator, self.keep))
-        result = self.result = RangeTestResult(**asdict(self.plan), suspended=suspended)
+        batches = Endless(data)
+        pauses = self._pauses(batches, data)
+        result, divergence = self._begun(pauses, suspended)
         sweep = Sweep(
             self.optimizer,
             self.plan.schedules(len(self.optimizer.param_groups)),
             result,
-            outputs={name: _scalar_of(name, f) for name, f in self.outputs.items()},
-            divergence=Divergence(self.diverge_th),
+            outputs={name: scalar_of(name, f) for name, f in self.outputs.items()},
+            divergence=divergence,
             evaluate=self._evaluate if self.evaluator is not None else None,
             every=self.every,
             on_row=stack.enter_context(self._observer()),
             scalers=[o for o in self.to_save.values() if isinstance(o, torch.amp.GradScaler)],
         )
-        stack.callback(self.optimizer.register_step_pre_hook(sweep.before_step).remove)
-        trainer.add_event_handler(Events.ITERATION_STARTED, sweep.started)
-        trainer.add_event_handler(Events.ITERATION_COMPLETED, sweep.completed)
-        stack.callback(sweep.read)
-        trainer.run(Endless(data), max_epochs=_FOREVER, epoch_length=length(data))
+        sweep.attach(trainer, stack)
+        if pauses is not None:
+            pauses.attach(trainer, sweep, max(1, self.plan.num_iter // _SAVES), _FOREVER)
+        trainer.run(batches, max_epochs=_FOREVER, epoch_length=length(data))
         if result.stop_reason is None:
             rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
             sweep.finish("terminated", f"the trainer was terminated {rate}")
+        if pauses is not None:
+            pauses.file.remove()
         return result
+
+    def _pauses(self, batches: Endless, data: Iterable[Any]) -> Pauses | None:
+        if self.checkpoint is None:
+            return None
+        settings = asdict(self.plan) | {"every": self.every, "diverge_th": self.diverge_th}
+        file = SweepFile(self.checkpoint, settings, self.to_save)
+        return Pauses(file, batches, data, self.eval_data)
+
+    def _begun(
+        self, pauses: Pauses | None, suspended: list[str]
+    ) -> tuple[RangeTestResult, Divergence]:
+        """A fresh record, or that of the test broken off."""
+        saved = pauses.saved if pauses is not None else None
+        if saved is None:
+            self.result = RangeTestResult(**asdict(self.plan), suspended=suspended)
+            return self.result, Divergence(self.diverge_th)
+        self.result = RangeTestResult.from_dict(saved["result"])
+        return self.result, Divergence(**saved["divergence"])
 
     def _evaluate(self) -> Mapping[str, float]:
         """The held-out metrics that are numbers; the training that follows does not notice."""
@@ -216,22 +244,4 @@ class LRRangeTest:
             )
         if not any(one is self.optimizer for one in self.to_save.values()):
             raise ValueError("to_save must hold the optimizer under test")
-        self._check_parameters()
-
-    def _check_parameters(self) -> None:
-        modules = [one for one in self.to_save.values() if isinstance(one, nn.Module)]
-        held = {id(p) for module in modules for p in module.parameters()}
-        for group in self.optimizer.param_groups:
-            for parameter in group["params"]:
-                if nn.parameter.is_lazy(parameter):
-                    raise ValueError("a lazy module has no parameters yet: run one batch first")
-                if id(parameter) not in held:
-                    raise ValueError(
-                        "to_save must hold every module whose parameters the optimizer changes; "
-                        f"a parameter of shape {tuple(parameter.shape)} is in none of them"
-                    )
-
-
-def _scalar_of(name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
-    return lambda output: scalar(label, function(output))
+        check_covered(self.optimizer, self.to_save.values())

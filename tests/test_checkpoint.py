@@ -1,0 +1,139 @@
+"""A range test that is killed and goes on: the record of one never killed, and no trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine
+from torch import Tensor
+
+from clr_ignite import RangeTestResult
+from tests.rigs import Rig, same, state_of
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def arguments(rig: Rig, path: Path) -> dict[str, Any]:
+    return {"num_iter": 60, "checkpoint": path, **rig.with_evaluator(every=7)}
+
+
+def broken_off(path: Path, at: int) -> None:
+    rig = Rig()
+
+    def die(engine: Engine, loss: Tensor) -> None:
+        if engine.state.iteration == at:
+            raise Killed
+
+    rig.meddle = die
+    with pytest.raises(Killed):
+        rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+
+
+@pytest.mark.parametrize("at", [4, 5, 17, 31, 60])
+def test_the_record_is_that_of_a_test_never_broken_off(at: int, tmp_path: Path) -> None:
+    """Passes have five batches, saves come every third row: neither falls together."""
+    whole = Rig()
+    expected = whole.test(**arguments(whole, tmp_path / "whole")).run(whole.trainer, whole.loader)
+    path = tmp_path / "test.pt"
+    broken_off(path, at)
+    rig = Rig()
+    before = state_of(rig)
+    torch.rand(at)  # another process has other random states
+    result = rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+    assert result == expected
+    assert len(rig.used) == 60 - 3 * ((at - 1) // 3)
+    after = state_of(rig)
+    for part in ("parameters", "buffers", "gradients", "optimizer", "loader", "trainer"):
+        assert same(after[part], before[part]), part
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_twice_broken_off(tmp_path: Path) -> None:
+    whole = Rig()
+    expected = whole.test(**arguments(whole, tmp_path / "whole")).run(whole.trainer, whole.loader)
+    path = tmp_path / "test.pt"
+    for at in (20, 41):
+        broken_off(path, at)
+    rig = Rig()
+    assert rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader) == expected
+
+
+def test_without_a_checkpoint_it_starts_again(tmp_path: Path) -> None:
+    path = tmp_path / "test.pt"
+    broken_off(path, 20)
+    path.unlink()
+    rig = Rig()
+    rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+    assert len(rig.used) == 60
+
+
+@pytest.mark.parametrize("changes", [{"end_lr": 0.2}, {"num_iter": 90}, {"hold": 2}])
+def test_the_checkpoint_of_another_test_is_refused(changes: Any, tmp_path: Path) -> None:
+    path = tmp_path / "test.pt"
+    broken_off(path, 20)
+    rig = Rig()
+    before = state_of(rig)
+    with pytest.raises(ValueError, match="belongs to another test"):
+        rig.test(**(arguments(rig, path) | changes)).run(rig.trainer, rig.loader)
+    assert same(state_of(rig), before) and rig.used == []
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
+def test_a_checkpoint_that_cannot_be_read_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "test.pt"
+    path.write_bytes(content)
+    rig = Rig()
+    with pytest.raises(ValueError, match="test.pt cannot be read .*: remove it"):
+        rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+
+
+def test_what_has_no_state_dict_cannot_be_in_a_checkpoint(tmp_path: Path) -> None:
+    class Extra:
+        count = 0
+
+    rig = Rig()
+    saved = {"model": rig.model, "optimizer": rig.optimizer, "extra": Extra()}
+    with pytest.raises(TypeError, match=r"state_dict of to_save\['extra'\]"):
+        rig.test(**arguments(rig, tmp_path / "x") | {"to_save": saved}).run(rig.trainer, rig.loader)
+
+
+SCRIPT = """
+import sys, time
+from tests.rigs import Rig
+from tests.test_checkpoint import arguments
+from pathlib import Path
+rig = Rig()
+def slow(result):
+    print(len(result), flush=True)
+    time.sleep(0.01)
+test = rig.test(**arguments(rig, Path(sys.argv[1])), on_row=slow)
+test.run(rig.trainer, rig.loader).to_json(sys.argv[2])
+"""
+
+
+def test_a_process_that_is_really_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "test.pt"), str(tmp_path / "out.json")]
+    environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parent.parent))
+    for rows in (10, 33):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        while int(process.stdout.readline()) < rows:
+            time.sleep(0)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "out.json").exists()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[0]) > 30
+    whole = Rig()
+    expected = whole.test(**arguments(whole, tmp_path / "whole")).run(whole.trainer, whole.loader)
+    assert RangeTestResult.from_json(tmp_path / "out.json") == expected
