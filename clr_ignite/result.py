@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clr_ignite import _result_files, plots
+from clr_ignite._checks import count
 from clr_ignite._record import MISSING, Record
 from clr_ignite.schedules import OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
@@ -54,6 +55,24 @@ class RangeTestResult(Record):
             weight = beta * weight + (1 - beta)
             smoothed.append(average / weight)
         return smoothed
+
+    def median_loss(self, width: int = 15) -> list[float]:
+        """A running median of the finite losses, centered, narrower at the ends; else NaN.
+
+        Args:
+            width: losses in the window, odd, at least 1.
+        """
+        if count("width", width) % 2 == 0:
+            raise ValueError(f"width must be odd, got {width}")
+        losses = np.asarray(self.loss)
+        finite = np.isfinite(losses)
+        known, half = losses[finite], width // 2
+        medians = np.full(len(losses), MISSING)
+        medians[finite] = [
+            np.median(known[max(0, at - half) : at + half + 1]) for at in range(len(known))
+        ]
+        found: list[float] = medians.tolist()
+        return found
 
     def plateaus(self) -> tuple[list[float], list[float], list[float]]:
         """With ``hold`` steps a rate: each rate, its losses' mean and standard deviation."""

@@ -68,6 +68,15 @@ def test_resume(tmp_path: Path) -> None:
     assert after.split()[4:6] == ["0.0047", "0.0041"]
 
 
+def test_compare_fastai(tmp_path: Path) -> None:
+    lines = run("compare_fastai.py", tmp_path).splitlines()
+    rates = {line.split("  ")[0]: line.split()[2:] for line in lines[1:]}
+    used, recorded = rates["FastaiLRFinder: used"], rates["FastaiLRFinder: recorded"]
+    assert used[0] == "0.070" and used[1:] == recorded[:-1]
+    assert rates["LRRangeTest: used"] == rates["LRRangeTest: recorded"]
+    assert rates["LRRangeTest: used"] == "0.010 0.020 0.030 0.040 0.050 0.060".split()
+
+
 def test_every_example_has_its_test() -> None:
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert {f"test_{name}" for name in names} <= set(globals())

@@ -143,6 +143,17 @@ def test_smoothing_is_a_view() -> None:
         result.smoothed_loss(1)
 
 
+def test_the_running_median_shrugs_off_spikes() -> None:
+    result = RangeTestResult(start_lr=0, end_lr=1, num_iter=6, step_mode="linear")
+    for loss in (1.0, 2.0, 100.0, math.inf, 3.0, 4.0):
+        result.add_row(iteration=1, lr=0.1, loss=loss)
+    expected = [1.5, 2.0, 3.0, math.nan, 4.0, 3.5]
+    assert result.median_loss(3) == pytest.approx(expected, nan_ok=True)
+    assert result.median_loss(1)[:3] == [1.0, 2.0, 100.0]
+    with pytest.raises(ValueError, match="width must be odd, got 4"):
+        result.median_loss(4)
+
+
 def test_suggestions_read_accuracy_where_there_is_some_and_else_the_loss() -> None:
     by_accuracy = result_of(80).suggest()
     by_loss = result_of(80, metric=False).suggest()
