@@ -103,9 +103,9 @@ class Sweep:
             self.read()
         if self.evaluate and (last or row % self.every == 0 or self.result.stop_reason):
             self.result.amend(row - 1, evaluation=self.evaluate())
-        self.on_row(self.result)
         if last and self.result.stop_reason is None:
             self.finish("completed", f"all {row} steps were taken, up to {self._rates[0]:.3g}")
+        self.on_row(self.result)
         if any_rank(bool(engine.should_terminate)) or self.result.stop_reason:
             engine.terminate()
 

@@ -58,7 +58,8 @@ class LRRangeTest:
         hold: steps for which each rate is kept, a divisor of ``num_iter``.
         training_metrics: further functions of the trainer's output, by name.
         keep: handlers (or objects whose methods they are) that act during the test too.
-        on_row: called with the result after each row (on rank 0 of a distributed run).
+        on_row: called with the result after each row (on rank 0 of a distributed run); the last
+            time its ``stop_reason`` is set, unless the trainer was terminated.
         progress: show a tqdm bar (there too).
         checkpoint: a file that the test writes now and then and removes at its end; a killed test,
             set up anew with the same arguments, goes on from it. In one process only.

@@ -77,6 +77,13 @@ def test_compare_fastai(tmp_path: Path) -> None:
     assert rates["LRRangeTest: used"] == "0.010 0.020 0.030 0.040 0.050 0.060".split()
 
 
+def test_visdom_live(tmp_path: Path) -> None:
+    """Without a server: it warns and trains; with one it is looked at in tests/test_browser.py."""
+    text = run("visdom_live.py", tmp_path, "--visdom", "http://127.0.0.1:9", "--epochs", "4")
+    (accuracy,) = re.findall(r"([\d.]+)% of the held-out images; drawn at http://127.0.0.1:9", text)
+    assert float(accuracy) > 80
+
+
 def test_every_example_has_its_test() -> None:
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert {f"test_{name}" for name in names} <= set(globals())

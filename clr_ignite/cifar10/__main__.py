@@ -1,4 +1,4 @@
-"""The command line: ``python -m clr_ignite.cifar10 range-test | train | preview | report``."""
+"""The command line, ``python -m clr_ignite.cifar10 COMMAND``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted = isinstance(error, KeyboardInterrupt)
         word, code = ("interrupted", 130) if interrupted else ("terminated", 143)
         then = "; the same command goes on from its last checkpoint"
-        print(word + (then if options.name == "train" else ""), file=sys.stderr)
+        print(word + (then if options.name in ("train", "range-test") else ""), file=sys.stderr)
         return code
     return 0
 

@@ -19,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     _train(names)
     _preview(names)
     _report(names)
+    _replay(names)
     return parser
 
 
@@ -111,7 +112,26 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
     command.add_argument("--out", type=Path, required=True, help="folder for the results")
     command.add_argument("--again", action="store_true", help="run anew what is in the folder")
+    command.add_argument(
+        "--visdom",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="draw in a Visdom server (default $VISDOM_SERVER_URL, else http://127.0.0.1:8097; "
+        "login from $VISDOM_USERNAME and $VISDOM_PASSWORD)",
+    )
     command.add_argument("--no-progress", dest="progress", action="store_false")
+
+
+def _replay(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        names,
+        "replay",
+        "draw run folders or range tests' JSON files in a Visdom server",
+        "runs/triangular runs/range/range_test.json",
+    )
+    command.add_argument("runs", type=Path, nargs="+", help="run folders or range_test.json files")
+    command.add_argument("--visdom", default="", metavar="URL", help="as for train")
 
 
 def _schedule(command: argparse.ArgumentParser, *, required: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import contextlib
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -19,7 +19,10 @@ from clr_ignite.cifar10._requests import (
 from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.training import train as train_run
+from clr_ignite.handlers import cycle_end
+from clr_ignite.live import VisdomPlotter
 from clr_ignite.plots import plot_schedules, save
+from clr_ignite.result import RangeTestResult
 
 
 def train(options: argparse.Namespace) -> None:
@@ -28,15 +31,30 @@ def train(options: argparse.Namespace) -> None:
     experiment = training_experiment(options, data)
     if options.again:
         RunFolder(options.out).clear()
-    result = train_run(
-        experiment,
-        data,
-        options.out,
-        seed=options.seed,
-        device=options.device,
-        eval_every=options.eval_every,
-        observe=_progress_bar(experiment.iterations) if options.progress else lambda parts: None,
-    )
+
+    def observe(parts: Parts) -> None:
+        if options.progress:
+            _progress_bar(parts, experiment.iterations)
+        if plotter is not None:
+            plotter.attach(
+                parts.trainer,
+                parts.optimizer,
+                parts.evaluator,
+                cycle_end=cycle_end(experiment.schedule),
+                total=experiment.iterations,
+            )
+            plotter.preview({repr(experiment.schedule): experiment.schedule}, experiment.iterations)
+
+    with _plotter(options) as plotter:
+        result = train_run(
+            experiment,
+            data,
+            options.out,
+            seed=options.seed,
+            device=options.device,
+            eval_every=options.eval_every,
+            observe=observe,
+        )
     print(f"{experiment.schedule}\n{describe(result)}")
 
 
@@ -46,16 +64,18 @@ def range_test(options: argparse.Namespace) -> None:
     experiment = range_experiment(options, data)
     if options.again:
         range_testing.clear(options.out)
-    result = range_testing.range_test(
-        experiment,
-        data,
-        options.out,
-        seed=options.seed,
-        device=options.device,
-        every=options.eval_every or max(1, experiment.iterations // 40),
-        diverge_th=options.diverge_th or None,
-        progress=options.progress,
-    )
+    with _plotter(options) as plotter:
+        result = range_testing.range_test(
+            experiment,
+            data,
+            options.out,
+            seed=options.seed,
+            device=options.device,
+            every=options.eval_every or max(1, experiment.iterations // 40),
+            diverge_th=options.diverge_th or None,
+            progress=options.progress,
+            on_row=None if plotter is None else plotter.on_row,
+        )
     bounds = result.suggest()
     print(f"{result.stop_reason}: {result.stop_detail}")
     print(f"base_lr {bounds.base_lr}, max_lr {bounds.max_lr}: {bounds.reason}")
@@ -74,6 +94,18 @@ def report(options: argparse.Namespace) -> None:
     print(reports.write_report(options.runs, options.out), end="")
 
 
+def replay(options: argparse.Namespace) -> None:
+    """Draw what finished runs and range tests left on disk."""
+    with VisdomPlotter(options.visdom or None) as plotter:
+        for path in options.runs:
+            if path.is_dir():
+                for row in RunFolder(path).rows():
+                    plotter.row(row)
+            else:
+                plotter.on_row(RangeTestResult.from_json(path))
+    print(f"drawn at {plotter.url}, environment {plotter.env}")
+
+
 def describe(result: dict[str, Any]) -> str:
     """A sentence or two on how a run ended."""
     on = result["evaluated_on"]
@@ -90,19 +122,21 @@ def describe(result: dict[str, Any]) -> str:
     )
 
 
-def _progress_bar(iterations: int) -> Callable[[Parts], None]:
-    """Attaches a tqdm bar that moves with the iterations and shows the last accuracy."""
+def _plotter(
+    options: argparse.Namespace,
+) -> contextlib.AbstractContextManager[VisdomPlotter | None]:
+    return contextlib.nullcontext() if options.visdom is None else VisdomPlotter(options.visdom)
 
-    def attach(parts: Parts) -> None:
-        from tqdm import tqdm
 
-        bar = tqdm(total=iterations, initial=parts.batches.start, unit="it", mininterval=1.0)
+def _progress_bar(parts: Parts, iterations: int) -> None:
+    """Attach a tqdm bar that moves with the iterations and shows the last accuracy."""
+    from tqdm import tqdm
 
-        def accuracy(engine: Engine) -> None:
-            bar.set_postfix(accuracy=f"{100 * engine.state.metrics['accuracy']:.2f} %")
+    bar = tqdm(total=iterations, initial=parts.batches.start, unit="it", mininterval=1.0)
 
-        parts.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
-        parts.evaluator.add_event_handler(Events.COMPLETED, accuracy)
-        parts.trainer.add_event_handler(Events.COMPLETED, lambda: bar.close())
+    def accuracy(engine: Engine) -> None:
+        bar.set_postfix(accuracy=f"{100 * engine.state.metrics['accuracy']:.2f} %")
 
-    return attach
+    parts.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
+    parts.evaluator.add_event_handler(Events.COMPLETED, accuracy)
+    parts.trainer.add_event_handler(Events.COMPLETED, lambda: bar.close())

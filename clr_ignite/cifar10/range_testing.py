@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,7 +12,7 @@ from clr_ignite.cifar10._claim import claim
 from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.parts import build
+from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Linear
@@ -28,11 +30,13 @@ def range_test(
     every: int = 100,
     diverge_th: float | None = 4.0,
     progress: bool = False,
+    on_row: Callable[[RangeTestResult], None] | None = None,
 ) -> RangeTestResult:
     """Sweep along the experiment's schedule and write range_test.json, .csv and .png.
 
     Accuracy is measured on its ``held_out`` training images, never on the test set. A finished
-    test in ``out`` is read and drawn again, not run; a cut-off one leaves its rows in the CSV.
+    test in ``out`` is read and drawn again, not run; a cut-off one
+    leaves its rows in the CSV and goes on from them.
 
     Args:
         experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0.
@@ -49,18 +53,14 @@ def range_test(
             result.plot(out / "range_test.png")
             return result
         parts = build(experiment, data, seed=seed, device=device)
-        test = LRRangeTest(
-            parts.optimizer,
-            experiment.schedule(0),
-            experiment.schedule(experiment.iterations - 1),
-            experiment.iterations,
-            "linear" if isinstance(experiment.schedule, Linear) else "exponential",
-            to_save={"model": parts.model, "optimizer": parts.optimizer},
-            diverge_th=diverge_th,
-            evaluator=parts.evaluator,
-            eval_data=parts.eval_batches,
+        test = _test(
+            experiment,
+            parts,
             every=every,
+            diverge_th=diverge_th,
             progress=progress,
+            on_row=on_row,
+            checkpoint=out / "checkpoint.pt",
         )
         try:
             result = test.run(parts.trainer, parts.batches)
@@ -72,7 +72,21 @@ def range_test(
     return result
 
 
+def _test(experiment: Experiment, parts: Parts, **options: Any) -> LRRangeTest:
+    return LRRangeTest(
+        parts.optimizer,
+        experiment.schedule(0),
+        experiment.schedule(experiment.iterations - 1),
+        experiment.iterations,
+        "linear" if isinstance(experiment.schedule, Linear) else "exponential",
+        to_save={"model": parts.model, "optimizer": parts.optimizer},
+        evaluator=parts.evaluator,
+        eval_data=parts.eval_batches,
+        **options,
+    )
+
+
 def clear(out: Path) -> None:
     """Forget an earlier test in this folder."""
-    for name in (*_FILES, "config.json"):
+    for name in (*_FILES, "config.json", "checkpoint.pt"):
         (out / name).unlink(missing_ok=True)

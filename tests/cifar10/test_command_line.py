@@ -18,7 +18,7 @@ from clr_ignite.cifar10.commands import describe
 from clr_ignite.cifar10.data import DataSet, Images, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 
-COMMANDS = ("range-test", "train", "preview", "report")
+COMMANDS = ("range-test", "train", "preview", "report", "replay")
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +128,30 @@ def test_an_interrupted_range_test_leaves_its_rows(tmp_path: Path, monkeypatch: 
     assert main([*words, "--out", str(tmp_path)]) == 130
     assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 8
     assert not (tmp_path / "range_test.json").exists()
+
+
+def test_a_broken_off_range_test_goes_on(tmp_path: Path, monkeypatch: Any) -> None:
+    from clr_ignite.cifar10 import range_testing
+
+    words = ["range-test", "--batch-size", "10", "--no-progress", "--iterations", "20"]
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    real = range_testing.LRRangeTest
+
+    def stop(result: RangeTestResult) -> None:
+        if len(result) == 7:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            range_testing,
+            "LRRangeTest",
+            lambda *args, **options: real(*args, **(options | {"on_row": stop})),
+        )
+        assert main([*words, "--out", str(tmp_path / "cut")]) == 130
+    assert main([*words, "--out", str(tmp_path / "cut")]) == 0
+    name = "range_test.csv"
+    assert (tmp_path / "cut" / name).read_text() == (tmp_path / "whole" / name).read_text()
+    assert not (tmp_path / "cut/checkpoint.pt").exists()
 
 
 @pytest.mark.parametrize(("policy", "iterations"), [("triangular2", 30), ("onecycle", 8)])

@@ -1,0 +1,342 @@
+"""The plotter with a real Visdom server: every point arrives, and nothing ever waits for it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clr_ignite import RangeTestResult, ScheduleHandler, cycle_end
+from clr_ignite._visdom import address, connect
+from clr_ignite._windows import Trace, Window, thinned
+from clr_ignite.live import VisdomPlotter
+from clr_ignite.schedules import Triangular
+from tests.rigs import Rig
+from tests.visdom_server import PASSWORD, USERNAME, Server, put_front_end_in_place
+
+CLR = Triangular(0.01, 0.1, 5)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    put_front_end_in_place()
+    return tmp_path_factory.mktemp("visdom")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    server = Server(home / "shared")
+    server.start()
+    yield server
+    server.kill()
+
+
+def plotter(url: str, env: str, **options: Any) -> VisdomPlotter:
+    known = {"username": USERNAME, "password": PASSWORD, "every": 0.1, "timeout": 5.0}
+    return VisdomPlotter(url, env=env, **(known | options))
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def drawn_run(rig: Rig, plotter: VisdomPlotter, epochs: int = 8) -> list[float]:
+    """Train with everything attached; the rates that were used."""
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    plotter.attach(
+        rig.trainer, rig.optimizer, rig.evaluator, cycle_end=cycle_end(CLR), total=5 * epochs
+    )
+    rig.trainer.run(rig.loader, max_epochs=epochs)
+    rig.evaluator.run(rig.held)
+    return rig.used
+
+
+def test_every_point_of_a_run_arrives(server: Server) -> None:
+    rig = Rig()
+    with plotter(server.url, "run") as live:
+        rates = drawn_run(rig, live)
+    assert server.traces("lr", "run")["lr"] == (list(range(1, 41)), rates)
+    assert server.traces("momentum", "run")["momentum"][1] == [0.9] * 40
+    loss = server.traces("loss", "run")
+    assert loss["loss"] == (list(range(1, 41)), rig.losses)
+    assert loss["smoothed"][1] == pytest.approx(_smoothed(rig.losses))
+    accuracy = rig.evaluator.state.metrics["accuracy"]
+    assert server.traces("held-out accuracy", "run")["accuracy"] == ([40], [accuracy])
+    marks = server.window("lr", "run")["content"]["layout"]["shapes"]
+    assert [mark["x0"] for mark in marks] == [10, 20, 30, 40]
+    text = server.window("summary", "run")["content"]
+    assert "iteration 40 of 40" in text and "learning rate 0.028" in text
+    assert (server.home / "env/run.json").exists()  # saved at the end
+
+
+def _smoothed(losses: list[float]) -> list[float]:
+    record = RangeTestResult(start_lr=0, end_lr=1, num_iter=2, step_mode="linear")
+    for loss in losses:
+        record.add_row(iteration=1, lr=0.1, loss=loss)
+    return record.smoothed_loss(0.98)
+
+
+def test_training_is_the_same_with_and_without(server: Server) -> None:
+    watched, alone = Rig(), Rig()
+    torch.manual_seed(1)
+    with plotter(server.url, "same") as live:
+        drawn_run(watched, live)
+    torch.manual_seed(1)
+    ScheduleHandler(alone.optimizer, lr=CLR).attach(alone.trainer)
+    alone.trainer.run(alone.loader, max_epochs=8)
+    assert watched.losses == alone.losses
+
+
+def test_a_range_test_arrives_with_its_pair(server: Server) -> None:
+    result = RangeTestResult(start_lr=0.001, end_lr=0.1, num_iter=80, step_mode="exponential")
+    with plotter(server.url, "test") as live:
+        for row in range(80):
+            lr = 0.001 * 100 ** (row / 79)
+            height = min(1.0, max(0.0, math.log(lr / 0.003) / math.log(10)))
+            result.add_row(
+                iteration=row + 1, lr=lr, loss=2 - height, evaluation={"accuracy": height}
+            )
+            live.on_row(result)
+        until(lambda: len(server.traces("range test 1", "test").get("loss", [[]])[0]) == 80)
+        assert server.window("range test 1", "test")["content"]["layout"]["shapes"] == []
+        result.stop_reason, result.stop_detail = "completed", "all 80 steps were taken"
+        live.on_row(result)
+    window = server.window("range test 1", "test")
+    traces = server.traces("range test 1", "test")
+    assert traces["loss"] == (list(result.lr), list(result.loss))
+    assert traces["held-out accuracy"] == result["accuracy"]
+    assert window["content"]["layout"]["xaxis"]["type"] == "log"
+    bounds = result.suggest()
+    shapes = window["content"]["layout"]["shapes"]
+    assert [shape["x0"] for shape in shapes] == [bounds.base_lr, bounds.max_lr]
+    assert f"suggested: {bounds.base_lr:.3g} and {bounds.max_lr:.3g}" in window["title"]
+
+
+def test_a_range_test_draws_through_on_row(server: Server) -> None:
+    rig = Rig()
+    with plotter(server.url, "real") as live:
+        result = rig.test(num_iter=40, on_row=live.on_row).run(rig.trainer, rig.loader)
+    assert server.traces("range test 1", "real")["loss"] == (list(result.lr), list(result.loss))
+    title = server.window("range test 1", "real")["content"]["layout"]["title"]["text"]
+    assert "all 40 steps were taken" in title
+
+
+def test_infinities_leave_a_window_alive_and_readable(server: Server) -> None:
+    result = RangeTestResult(start_lr=0, end_lr=1, num_iter=40, step_mode="linear")
+    with plotter(server.url, "huge") as live:
+        for row, loss in enumerate(
+            [2.0 - 0.02 * i for i in range(36)] + [1e30, math.inf, math.nan]
+        ):
+            result.add_row(iteration=row + 1, lr=row / 39, loss=loss)
+        result.stop_reason, result.stop_detail = "diverged", "the loss reached nan at a rate of 1"
+        live.on_row(result)
+        live.metrics(1, {"accuracy": math.inf, "odd": "text"})
+    text = server.client().get_window_data("range test 1", "huge")
+    assert "Infinity" not in text and "NaN" not in text
+    y = server.traces("range test 1", "huge")["loss"][1]
+    assert y[36] == 1e30 and y[37:] == [None, None]
+    low, high = server.window("range test 1", "huge")["content"]["layout"]["yaxis"]["range"]
+    assert low < 1.3 and 2 < high < 10
+    title = server.window("range test 1", "huge")["content"]["layout"]["title"]["text"]
+    assert "the loss reached nan at a rate of 1" in title
+    assert server.traces("held-out accuracy", "huge")["accuracy"] == ([1], [None])
+    assert server.traces("held-out odd", "huge") == {}
+
+
+def test_a_preview_before_training(server: Server) -> None:
+    with plotter(server.url, "plan") as live:
+        live.preview({"clr": CLR}, 30)
+    assert server.traces("preview", "plan")["clr"] == (
+        list(range(30)),
+        [CLR(iteration) for iteration in range(30)],
+    )
+
+
+def test_several_groups_have_a_trace_each(server: Server) -> None:
+    rig = Rig()
+    rig.optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr_mult": 2})
+    with plotter(server.url, "groups") as live:
+        rates = drawn_run(rig, live, epochs=2)
+    traces = server.traces("lr", "groups")
+    assert traces["lr, group 0"][1] == rates
+    assert traces["lr, group 1"][1] == [2 * rate for rate in rates]
+
+
+def test_a_server_killed_and_restarted_gets_the_whole_picture(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(home / "restarted")
+    server.start()
+    rig = Rig()
+    live = plotter(server.url, "again")
+    drawn_run(rig, live, epochs=2)
+    until(lambda: len(server.traces("loss", "again").get("loss", [[]])[0]) == 10)
+    server.kill()
+    rig.trainer.run(rig.loader, max_epochs=6)
+    until(lambda: "no Visdom to draw in" in caplog.text)
+    server.start()
+    until(lambda: len(server.traces("loss", "again").get("loss", [[]])[0]) == 30)
+    assert server.traces("loss", "again")["loss"][1] == rig.losses
+    assert server.traces("lr", "again")["lr"][1] == rig.used
+    live.close()
+    server.kill()
+
+
+def test_a_server_that_comes_later_gets_every_point(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(home / "late")
+    rig = Rig()
+    live = plotter(server.url, "late")
+    drawn_run(rig, live)
+    until(lambda: caplog.records)
+    time.sleep(0.5)
+    (record,) = (record for record in caplog.records if record.name == "clr_ignite.visdom")
+    assert record.levelno == logging.WARNING  # one, though it tried several times
+    assert f"python -m visdom.server -port {server.port} -bind_local" in record.getMessage()
+    server.start()
+    until(lambda: len(server.traces("loss", "late").get("loss", [[]])[0]) == 40)
+    assert server.traces("loss", "late")["loss"][1] == rig.losses
+    live.close()
+    server.kill()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "words"),
+    [
+        ({"password": "wrong"}, "login was refused"),
+        ({"username": None, "password": None}, "login"),
+    ],
+)
+def test_a_refused_login_is_a_warning(
+    credentials: dict[str, Any], words: str, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig()
+    with plotter(server.url, "refused", **credentials) as live:
+        drawn_run(rig, live)
+        until(lambda: caplog.records)
+    assert len(rig.losses) == 40 and words in caplog.text
+    assert "wrong" not in caplog.text.replace("missing or wrong", "")
+    assert server.traces("loss", "refused") == {}
+
+
+@pytest.fixture
+def mute() -> Iterator[int]:
+    """A port that accepts connections and never answers."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(50)
+        yield listening.getsockname()[1]
+
+
+def test_a_server_that_never_answers_costs_no_more_than_the_time_out(mute: int) -> None:
+    with pytest.raises(ConnectionError):
+        connect("http://127.0.0.1", mute, USERNAME, PASSWORD, 0.3)
+    rig = Rig()
+    live = plotter(f"http://127.0.0.1:{mute}", "mute", timeout=0.5)
+    drawn_run(rig, live)
+    assert len(rig.losses) == 40
+    start = time.monotonic()
+    live.close()
+    assert time.monotonic() - start < 0.5 + 5  # the time-out, and a busy machine's patience
+
+
+def test_the_interpreters_exit_is_not_held_up(mute: int) -> None:
+    code = (
+        "from clr_ignite.live import VisdomPlotter\n"
+        f"live = VisdomPlotter('http://127.0.0.1:{mute}', timeout=0.5, every=0.05)\n"
+        "live.metrics(1, {'accuracy': 0.5})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
+def test_no_thread_is_left_behind(server: Server) -> None:
+    live = plotter(server.url, "threads")
+    live.close()
+    live.close()
+    assert not any(thread.name == "clr_ignite-visdom" for thread in threading.enumerate())
+
+
+def test_the_password_is_nowhere(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with plotter(server.url, "secret") as live:
+        live.metrics(1, {"accuracy": 0.5})
+        text = repr(live) + repr(vars(live))
+    assert PASSWORD not in text + caplog.text
+    assert repr(live) == f"VisdomPlotter('{server.url}', env='secret')"
+
+
+def test_losses_on_a_device_are_read_by_the_other_thread(server: Server) -> None:
+    rig = Rig()
+    rig.meddle = lambda engine, loss: loss
+    with plotter(server.url, "tensors") as live:
+        drawn_run(rig, live)
+    assert server.traces("loss", "tensors")["loss"][1] == pytest.approx(rig.losses)
+
+
+def test_thinning_keeps_the_lowest_and_the_highest_of_each_stretch() -> None:
+    random = np.random.default_rng(0)
+    x, y = np.arange(70_000.0), random.normal(size=70_000)
+    y[12_345], y[54_321] = 99.0, -99.0
+    xs, ys = thinned(x, y, 2_000)
+    assert len(xs) <= 2_000 and xs == sorted(xs)
+    assert (12_345.0, 99.0) in zip(xs, ys, strict=True)
+    assert (54_321.0, -99.0) in zip(xs, ys, strict=True)
+    assert thinned([1, 2], [3, math.inf], 10)[0] == [1, 2]
+    assert all(map(math.isnan, thinned(range(100), [math.nan] * 100, 10)[1]))
+
+
+def test_memory_is_bounded() -> None:
+    trace = Trace("loss", "#000000")
+    for x in range(250_000):
+        trace.append(x, float(x % 1_000))
+    xs, ys = trace.points
+    assert len(xs) == len(ys) <= 100_001 and xs[-1] == 249_999
+    assert max(ys) == 999 and min(ys) == 0
+    assert len(trace.view()["x"]) <= 2_000
+
+
+def test_a_window_of_few_points_has_no_limits() -> None:
+    window = Window("w", "title", right_label="accuracy")
+    window.trace("a").append(1, 2)
+    layout = window.message("env")["layout"]
+    assert "range" not in layout["yaxis"] and layout["yaxis2"]["title"] == {"text": "accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "expected"),
+    [
+        (None, {}, ("http://127.0.0.1", 8097)),
+        ("http://here:90", {"VISDOM_PORT": "5"}, ("http://here", 90)),
+        ("here", {"VISDOM_PORT": "5"}, ("http://here", 5)),
+        (None, {"VISDOM_SERVER_URL": "https://there"}, ("https://there", 8097)),
+    ],
+)
+def test_the_address(
+    url: str | None, environment: dict[str, str], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VISDOM_SERVER_URL", "VISDOM_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert address(url) == expected
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://x:port", "http://"])
+def test_an_address_that_is_none_is_named(url: str) -> None:
+    with pytest.raises(ValueError, match="url must be like"):
+        VisdomPlotter(url)
