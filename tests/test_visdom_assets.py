@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def test_another_visdom_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "VERSION").write_text("9.9.9\n")
+    monkeypatch.delitem(sys.modules, "visdom", raising=False)  # another test may have loaded it
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(AssetError, match=r"is that of visdom 0\.2\.4, installed is 9\.9\.9"):
         static_folder()

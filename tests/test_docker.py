@@ -1,0 +1,182 @@
+"""The Docker files held against the repository: every path, package, argument and command."""
+
+from __future__ import annotations
+
+import configparser
+import fnmatch
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clr_ignite.cifar10.command_line import build_parser
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
+COMPOSE = (ROOT / "docker/compose.yaml").read_text()
+README = (ROOT / "docker/README.md").read_text()
+VISDOM_FLAGS = {"-m", "-port", "-env_path", "-enable_login", "-bind_local", "-logging_level"}
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    spec = importlib.util.spec_from_file_location("rehearse", ROOT / "docker/rehearse.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: list[tuple[str, str]] = module.instructions(text)
+    return found
+
+
+def wrong_command(words: list[str]) -> list[str]:
+    """What is wrong with a command that a container is given."""
+    if words[:1] != ["python"]:
+        return [f"not python: {words}"]
+    if words[1] == "-c":
+        compile(words[2], "command", "exec")
+        return []
+    if words[1] == "-m" and words[2] == "visdom.server":
+        return [
+            f"visdom has no {w}"
+            for w in words
+            if w.startswith("-") and w not in {"-m", *VISDOM_FLAGS}
+        ]
+    if words[1] == "-m" and words[2] == "clr_ignite.cifar10":
+        try:
+            build_parser().parse_args(words[3:])
+        except SystemExit:
+            return [f"does not parse: {words}"]
+        return []
+    if words[1] == "-m" and words[2].startswith("clr_ignite."):
+        return [] if importlib.util.find_spec(words[2]) else [f"no module {words[2]}"]
+    inside = Path(words[1])
+    there = inside.is_relative_to("/app") and (ROOT / inside.relative_to("/app")).is_file()
+    return [] if there else [f"no {inside} in the image"]
+
+
+def wrong_in_dockerfile(text: str) -> list[str]:
+    wrong = []
+    copied: set[str] = set()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for name, rest in instructions(text):
+        if name == "COPY":
+            *sources, _ = shlex.split(rest)
+            for source in sources:
+                copied.add(source)
+                if not (ROOT / source).exists():
+                    wrong.append(f"COPY of {source}, which is not there")
+                if not any(fnmatch.fnmatch(source, line[1:]) for line in ignored if line[0] == "!"):
+                    wrong.append(f"{source} is kept out by .dockerignore")
+        elif name == "CMD":
+            wrong += wrong_command(json.loads(rest))
+        elif name == "HEALTHCHECK":
+            wrong += wrong_command(json.loads(rest[rest.index("[") :]))
+        elif name == "RUN":
+            for part in rest.split("&&"):
+                words = shlex.split(part)
+                if words[0] == "python":
+                    wrong += wrong_command(words)
+    needed = {"clr_ignite", "examples", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"}
+    needed |= {"constraints.txt", "build-constraints.txt"}
+    return wrong + [f"{name} is not copied" for name in sorted(needed - copied)]
+
+
+def wrong_in_compose(text: str) -> list[str]:
+    wrong = []
+    compose = yaml.safe_load(text)
+    for name, service in compose["services"].items():
+        context = (ROOT / "docker" / service["build"]["context"]).resolve()
+        if not (context / service["build"]["dockerfile"]).is_file():
+            wrong.append(f"{name} is built from a file that is not there")
+        wrong += wrong_command([str(word) for word in service["command"]])
+        wrong += [
+            f"{name} publishes {p}"
+            for p in service.get("ports", ())
+            if not p.startswith("127.0.0.1:")
+        ]
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|COOKIE", variable) and not value.startswith("${"):
+                wrong.append(f"{name} holds a secret in {variable}")
+        for volume in service.get("volumes", ()):
+            source, target = volume.split(":")
+            if source not in compose["volumes"] or f'"{target}"' not in DOCKERFILE:
+                wrong.append(f"{name} mounts {volume}")
+    return wrong
+
+
+def wrong_in_readme(text: str) -> list[str]:
+    wrong = []
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            words = shlex.split(line)
+            if words[:2] == ["docker", "run"]:
+                command = words[words.index("clr_ignite") + 1 :]
+                wrong += wrong_command(command) if command else []
+            elif "-f" in words:
+                path = words[words.index("-f") + 1]
+                wrong += [] if (ROOT / path).is_file() else [f"no {path}"]
+    return wrong
+
+
+def test_every_path_argument_and_command_is_right() -> None:
+    assert wrong_in_dockerfile(DOCKERFILE) == []
+    assert wrong_in_compose(COMPOSE) == []
+    assert wrong_in_readme(README) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "old", "new"),
+    [
+        (wrong_in_dockerfile, DOCKERFILE, "quickstart.py", "quick_start.py"),
+        (wrong_in_dockerfile, DOCKERFILE, "COPY examples examples", ""),
+        (wrong_in_dockerfile, DOCKERFILE, "COPY examples examples", "COPY samples examples"),
+        (wrong_in_dockerfile, DOCKERFILE, "clr_ignite.visdom_assets", "clr_ignite.assets"),
+        (wrong_in_compose, COMPOSE, "--no-progress", "--quietly"),
+        (wrong_in_compose, COMPOSE, "full-triangular2, --data", "fullest, --data"),
+        (wrong_in_compose, COMPOSE, "-enable_login", "-enable_logins"),
+        (wrong_in_compose, COMPOSE, "127.0.0.1:8097:8097", "8097:8097"),
+        (wrong_in_compose, COMPOSE, "docker/Dockerfile", "Dockerfile"),
+        (wrong_in_compose, COMPOSE, "${VISDOM_PASSWORD:?set a password}", "secret"),
+        (wrong_in_compose, COMPOSE, '"data:/data"', '"data:/datum"'),
+        (wrong_in_readme, README, "examples/resume.py", "examples/resumed.py"),
+        (wrong_in_readme, README, "--device cuda", "--on cuda"),
+        (wrong_in_readme, README, "-f docker/compose.yaml", "-f compose.yaml"),
+    ],
+)
+def test_a_planted_mistake_is_found(check: Any, text: str, old: str, new: str) -> None:
+    assert old in text
+    assert len(check(text.replace(old, new))) >= 1
+
+
+def test_the_packages_are_those_of_setup_cfg() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    wanted = config["options"]["install_requires"].split()
+    for extra in ("plot", "cifar10", "visdom"):
+        wanted += config["options.extras_require"][extra].split()
+    (run,) = [rest for name, rest in instructions(DOCKERFILE) if "torchvision" in rest]
+    installed = run.split("constraints.txt")[1].split()
+    assert set(installed) == {re.split("[<>=]", package)[0] for package in wanted}
+
+
+def test_the_image_is_careful() -> None:
+    found = instructions(DOCKERFILE)
+    names = [name for name, _ in found]
+    assert names[:2] == ["ARG", "FROM"] and "HEALTHCHECK" in names
+    base = dict(found)["ARG"]
+    assert re.fullmatch(r"BASE_IMAGE=nvidia/cuda:\d+\.\d+\.\d+-base-ubuntu\d+\.\d+", base)
+    user = names.index("USER")
+    assert found[user][1] != "root" and "USER" not in names[user + 1 :]
+    # Large things first: a change of the code does not install torch again.
+    large = next(i for i, (name, rest) in enumerate(found) if "torchvision" in rest)
+    assert large < found.index(("COPY", "clr_ignite clr_ignite"))
+    assert not re.search(r"PASSWORD|SECRET|TOKEN", DOCKERFILE)
+    for name, rest in found:
+        if name == "RUN" and "apt-get install" in rest:
+            assert "--no-install-recommends" in rest and "rm -rf /var/lib/apt/lists" in rest
+        if name == "RUN" and "pip install" in rest:
+            assert "--no-cache-dir" in rest
