@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from clr_ignite.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
 
 SHOWN = 2_000  # points of a trace in a view
@@ -138,6 +139,25 @@ class Window:
             self.lines = [rate for rate in (bounds.base_lr, bounds.max_lr) if rate is not None]
             pair = " and ".join(f"{rate:.3g}" for rate in self.lines) or "none"
             self.title = f"range test, suggested: {pair}<br>{result.stop_detail}"
+
+    def show_band(self, repeated: RepeatedResult) -> None:
+        """Fill the pane with means, and one standard deviation around them dotted."""
+        self.log = repeated.results[0].step_mode == "exponential"
+        self.traces.clear()
+        names = ["loss", *(name for name in repeated.metrics if name == "accuracy")]
+        for number, name in enumerate(names):
+            rates, means, spreads = (np.asarray(column) for column in repeated[name])
+            style = {"color": COLORS[number], "right": number > 0}
+            curves = {"mean": means, "lower": means - spreads, "upper": means + spreads}
+            for which, values in curves.items():
+                dash = "solid" if which == "mean" else "dot"
+                trace = self.trace(f"{name}, {which}", dash=dash, **style)
+                for x, y in zip(rates, values, strict=True):
+                    trace.append(float(x), float(y))
+        self.right_label = "accuracy" if len(names) > 1 else ""
+        bounds = repeated.suggest()
+        self.lines = [rate for rate in (bounds.base_lr, bounds.max_lr) if rate is not None]
+        self.title = f"range test over {len(repeated.seeds)} seeds<br>{bounds.reason}"
 
     def _layout(self, data: list[dict[str, Any]]) -> dict[str, Any]:
         layout: dict[str, Any] = {

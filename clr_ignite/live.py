@@ -16,6 +16,7 @@ from ignite.engine import Engine, Events
 from clr_ignite._checks import positive
 from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import COLORS, Window
+from clr_ignite.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
 
@@ -150,6 +151,12 @@ class VisdomPlotter:
         """Draw a range test as it grows, and the suggested pair once it has ended."""
         if not self._tests or self._tests[-1] is not result:
             self._tests.append(result)
+
+    def repeated(self, result: RepeatedResult) -> None:
+        """Draw the mean of several range tests with its band and the pair it suggests."""
+        window = self._window("range tests, mean", x_label="learning rate", y_label="training loss")
+        window.show_band(result)
+        window.changed = True
 
     def row(self, row: Mapping[str, float]) -> None:
         """Draw an evaluation that a run folder holds, see ``clr_ignite.cifar10``."""

@@ -7,6 +7,7 @@ On digits it takes a minute. For all of Table 2 of the paper, resumable, with a 
 """
 
 import argparse
+import contextlib
 
 import torch
 from ignite.engine import Events, create_supervised_evaluator, create_supervised_trainer
@@ -18,6 +19,7 @@ from clr_ignite import ScheduleHandler, cycle_end
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels
 from clr_ignite.cifar10.data import load
 from clr_ignite.cifar10.models import CaffeFull, param_groups
+from clr_ignite.live import VisdomPlotter
 from clr_ignite.schedules import Triangular2, step_size_from_epochs
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -25,6 +27,7 @@ parser.add_argument("--data", default="digits", choices=("digits", "cifar10", "f
 parser.add_argument("--folder", help="where CIFAR-10 or your class folders lie")
 parser.add_argument("--cycles", type=int, default=2)
 parser.add_argument("--device", default="cpu")
+parser.add_argument("--visdom", metavar="URL", help="draw in the Visdom server there")
 options = parser.parse_args()
 
 data = load(options.data, options.folder)
@@ -49,4 +52,8 @@ def evaluate(engine):
     print(f"iteration {engine.state.iteration}: {accuracy['accuracy']:.2%} of the test images")
 
 
-trainer.run(batches, max_epochs=8 * options.cycles)
+with contextlib.ExitStack() as stack:
+    if options.visdom:
+        plotter = stack.enter_context(VisdomPlotter(options.visdom))
+        plotter.attach(trainer, optimizer, evaluator, cycle_end=cycle_end(clr))
+    trainer.run(batches, max_epochs=8 * options.cycles)

@@ -6,6 +6,7 @@ On digits it takes a minute; for CIFAR-10 unpacked as class folders:
 """
 
 import argparse
+import contextlib
 
 import torch
 from ignite.engine import create_supervised_evaluator, create_supervised_trainer
@@ -16,11 +17,13 @@ from clr_ignite import LRRangeTest
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
 from clr_ignite.cifar10.data import load
 from clr_ignite.cifar10.models import CaffeFull, param_groups
+from clr_ignite.live import VisdomPlotter
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--data", default="digits", choices=("digits", "cifar10", "folder"))
 parser.add_argument("--folder", help="where CIFAR-10 or your class folders lie")
 parser.add_argument("--iterations", type=int, default=200)
+parser.add_argument("--visdom", metavar="URL", help="draw in the Visdom server there")
 options = parser.parse_args()
 
 data = load(options.data, options.folder)
@@ -34,6 +37,7 @@ optimizer = torch.optim.SGD(param_groups(model), lr=0.001, momentum=0.9)
 trainer = create_supervised_trainer(model, optimizer, nn.functional.cross_entropy)
 evaluator = create_supervised_evaluator(model, metrics={"accuracy": Accuracy()})
 
+plotter = VisdomPlotter(options.visdom) if options.visdom else None
 test = LRRangeTest(
     optimizer,
     start_lr=0.0,
@@ -44,8 +48,10 @@ test = LRRangeTest(
     eval_data=EvalBatches(held_out, pixels),
     every=options.iterations // 40,
     progress=True,
+    on_row=plotter.on_row if plotter else None,
 )
-result = test.run(trainer, batches)
+with plotter or contextlib.nullcontext():
+    result = test.run(trainer, batches)
 print(result.suggest())
 result.to_csv("range_test.csv")
 result.to_json("range_test.json")

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 import torch
 
-from clr_ignite import RangeTestResult, ScheduleHandler, cycle_end
+from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, cycle_end
 from clr_ignite._visdom import address, connect
 from clr_ignite._windows import Trace, Window, thinned
+from clr_ignite.cifar10.__main__ import main
+from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.live import VisdomPlotter
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig
@@ -286,6 +288,52 @@ def test_losses_on_a_device_are_read_by_the_other_thread(server: Server) -> None
     with plotter(server.url, "tensors") as live:
         drawn_run(rig, live)
     assert server.traces("loss", "tensors")["loss"][1] == pytest.approx(rig.losses)
+
+
+def test_the_band_of_repeated_tests(server: Server) -> None:
+    results = []
+    for shift in (0.0, 0.2):
+        result = RangeTestResult(start_lr=0, end_lr=0.02, num_iter=20, step_mode="linear")
+        for row in range(20):
+            result.add_row(iteration=row + 1, lr=0.001 * row, loss=2 - 0.05 * row + shift)
+        results.append(result)
+    repeated = RepeatedResult([0, 1], results)
+    with plotter(server.url, "band") as live:
+        live.repeated(repeated)
+    traces = server.traces("range tests, mean", "band")
+    rates, means, spreads = repeated["loss"]
+    assert traces["loss, mean"] == (rates, means)
+    assert traces["loss, upper"][1] == [m + s for m, s in zip(means, spreads, strict=True)]
+    assert set(traces) == {"loss, mean", "loss, lower", "loss, upper"}
+
+
+def test_the_command_line_draws_and_replays(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISDOM_USERNAME", USERNAME)
+    monkeypatch.setenv("VISDOM_PASSWORD", PASSWORD)
+    out = str(tmp_path / "run")
+    words = ["train", "--schedule", "Triangular(0.001, 0.005, 2)", "--iterations", "8"]
+    words += ["--model", "quick", "--eval-every", "4", "--no-progress", "--out", out]
+    assert main([*words, "--visdom", server.url]) == 0
+    lr = server.traces("lr")
+    assert [name for name in lr] == ["lr, group 0", "lr, group 1"]
+    schedule = Triangular(0.001, 0.005, 2)
+    assert lr["lr, group 0"] == (list(range(1, 9)), [schedule(t) for t in range(8)])
+    accuracy = [row["eval_accuracy"] for row in RunFolder(tmp_path / "run").rows()]
+    assert server.traces("held-out accuracy")["accuracy"] == ([4, 8], accuracy)
+    assert len(server.traces("preview")) == 1
+    test = ["range-test", "--model", "quick", "--iterations", "10", "--no-progress"]
+    assert main([*test, "--out", str(tmp_path / "test"), "--visdom", server.url]) == 0
+    assert len(server.traces("range test 1")["loss"][0]) == 10
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or PASSWORD.encode() not in path.read_bytes()
+
+    server.client().delete_env("clr_ignite")
+    record = str(tmp_path / "test/range_test.json")
+    assert main(["replay", out, record, "--visdom", server.url]) == 0
+    assert server.traces("held-out accuracy")["accuracy"] == ([4, 8], accuracy)
+    assert len(server.traces("range test 1")["loss"][0]) == 10
 
 
 def test_thinning_keeps_the_lowest_and_the_highest_of_each_stretch() -> None:
