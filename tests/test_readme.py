@@ -90,7 +90,9 @@ def result(run: str) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.parametrize("run", ["full-triangular2-0", "quick-ancestor-triangular-0"])
+@pytest.mark.parametrize(
+    "run", ["full-triangular2-0", "full-fixed-0", "quick-ancestor-triangular-0"]
+)
 def test_the_figures_are_those_of_the_runs(run: str) -> None:
     accuracy = f"{100 * result(run)['accuracy']:.2f}"
     page = (ROOT / "results/README.md").read_text()
