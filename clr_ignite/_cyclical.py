@@ -44,8 +44,9 @@ class Cycle(Fields):
 
     def _rise(self, iteration: int) -> int:
         """Iterations away from the nearest cycle end: 0 at the base, ``step_size`` at the peak."""
-        position = iteration % (2 * self.step_size)
-        return min(position, 2 * self.step_size - position)
+        step_size = self.step_size
+        position = iteration % (2 * step_size)
+        return position if position <= step_size else 2 * step_size - position
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class ScheduleHandler:
                 raise TypeError(f"{name} must be a callable iteration -> value, got {schedule!r}")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
+        self._named = tuple(schedules.items())
         for name in schedules:
             self._check_known(name)
 
@@ -84,8 +85,8 @@ class ScheduleHandler:
         trainer.add_event_handler(
             Events.ITERATION_STARTED,
             self._write,
-            start=start,
-            accumulation_steps=accumulation_steps,
+            start,
+            accumulation_steps,
         )
 
     def detach(self, trainer: Engine) -> None:
@@ -93,17 +94,24 @@ class ScheduleHandler:
         trainer.remove_event_handler(self._check_alone, Events.STARTED)
         trainer.remove_event_handler(self._write, Events.ITERATION_STARTED)
 
-    def _write(self, engine: Engine, *, start: int, accumulation_steps: int) -> None:
-        iteration = engine.state.iteration - 1 - start
-        if iteration < 0:
+    def _write(self, engine: Engine, start: int, accumulation_steps: int) -> None:
+        step = engine.state.iteration - 1 - start
+        if step < 0:
             return
-        step = iteration // accumulation_steps
-        for name, schedule in self.schedules.items():
+        if accumulation_steps > 1:
+            step //= accumulation_steps
+        # The groups are read anew each time: load_state_dict replaces the list and the dicts.
+        groups = self.optimizer.param_groups
+        for name, schedule in self._named:
             value = schedule(step)
-            # The groups are read anew each time: load_state_dict replaces the dicts.
-            for group in self.optimizer.param_groups:
+            for group in groups:
                 if name == "lr":
-                    put(group, name, value * group.get("lr_mult", 1.0))
+                    rate = value * group["lr_mult"] if "lr_mult" in group else value
+                    # The common case in line: this runs for every group at every iteration.
+                    if type(group["lr"]) is float:
+                        group["lr"] = rate
+                    else:
+                        put(group, name, rate)
                 elif name == "momentum" and "betas" in group:
                     _put_first_beta(group, value)
                 else:
@@ -165,7 +173,8 @@ def check_group_rates(optimizer: torch.optim.Optimizer) -> None:
 
 def put(group: dict[str, Any], name: str, value: float) -> None:
     """Fill a tensor in place: torch.compile and CUDA graphs hold on to the object."""
-    if isinstance(group[name], torch.Tensor):
+    # float first: asking a float whether it is a Tensor takes longer than all the rest.
+    if type(group[name]) is not float and isinstance(group[name], torch.Tensor):
         group[name].fill_(value)
     else:
         group[name] = value
