@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 test test-slow lint types format clean
+.PHONY: help install demo cifar10 bench test test-slow lint types format clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ test: $(INSTALLED)  ## the test suite
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
+
+bench: $(INSTALLED)  ## suggestions, schedule updates, Visdom: pages under results/
+	$(BIN)/python benchmarks/suggestions.py
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/schedule_update.py
+	$(BIN)/python -m clr_ignite.visdom_assets
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/live.py
 
 lint: $(INSTALLED)  ## ruff
 	$(BIN)/ruff check .

@@ -27,15 +27,13 @@ def thinned(x: Sequence[float], y: Sequence[float], points: int) -> tuple[list[f
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     ys = np.where(np.isfinite(ys), ys, np.nan)
     if len(xs) > points:
-        chosen = set()
-        for stretch in np.array_split(np.arange(len(xs)), max(1, points // 2)):
-            values = ys[stretch]
-            if np.isnan(values).all():
-                chosen.add(int(stretch[0]))
-            else:
-                chosen |= {int(stretch[np.nanargmin(values)]), int(stretch[np.nanargmax(values)])}
-        order = sorted(chosen)
-        xs, ys = xs[order], ys[order]
+        size = math.ceil(len(xs) / max(1, points // 2))
+        padded = np.append(ys, np.full(-len(ys) % size, np.nan)).reshape(-1, size)
+        lowest = np.where(np.isnan(padded), np.inf, padded).argmin(axis=1)
+        highest = np.where(np.isnan(padded), -np.inf, padded).argmax(axis=1)
+        starts = size * np.arange(len(padded))
+        chosen = np.unique(np.concatenate([starts + lowest, starts + highest]))
+        xs, ys = xs[chosen], ys[chosen]
     return xs.tolist(), ys.tolist()
 
 
