@@ -41,9 +41,10 @@ test: $(INSTALLED)  ## the test suite
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
-bench: $(INSTALLED)  ## suggestions, schedule updates, Visdom: pages under results/
+bench: $(INSTALLED)  ## suggestions, schedule updates, range tests, Visdom: pages under results/
 	$(BIN)/python benchmarks/suggestions.py
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/schedule_update.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/range_test.py
 	$(BIN)/python -m clr_ignite.visdom_assets
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/live.py
 

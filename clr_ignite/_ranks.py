@@ -1,4 +1,4 @@
-"""What the processes of a distributed run decide together; with one process, nothing."""
+"""What the processes of a distributed run decide together; asked only where there are several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def mean_over_ranks(
     rows: list[dict[str, float]], weights: Sequence[float]
 ) -> list[dict[str, float]]:
     """Each value's mean over the ranks, weighted; every rank gives the same rows and names."""
-    if idist.get_world_size() == 1 or not rows:
+    if not rows:
         return rows
     weighted = [
         [weight, *(weight * value for value in row.values())]
@@ -28,10 +28,13 @@ def mean_over_ranks(
     ]
 
 
+def several_ranks() -> bool:
+    """Whether this is a run of several processes."""
+    return idist.get_world_size() > 1
+
+
 def any_rank(flag: bool) -> bool:
     """Whether ``flag`` is set on one of the ranks."""
-    if idist.get_world_size() == 1:
-        return flag
     return bool(idist.all_reduce(int(flag)))
 
 

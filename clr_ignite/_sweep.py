@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from clr_ignite._divergence import Divergence
-from clr_ignite._ranks import any_rank, batch_size, mean_over_ranks
+from clr_ignite._ranks import any_rank, batch_size, mean_over_ranks, several_ranks
 from clr_ignite.handlers import put
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
@@ -55,6 +55,7 @@ class Sweep:
         self.outputs, self.divergence = outputs, divergence
         self.evaluate, self.every, self.on_row = evaluate, every, on_row
         self.scalers = scalers
+        self._several = several_ranks()
         self._rates: list[float] = []
         self._stepped = False
         self._scales: list[float] = []
@@ -87,9 +88,9 @@ class Sweep:
 
     def completed(self, engine: Engine) -> None:
         """After a batch: record, where the optimizer stepped; evaluate; stop."""
-        self._compare("in its step")
         self._micro.append({name: f(engine.state.output) for name, f in self.outputs.items()})
-        self._samples += batch_size(engine.state.batch)
+        if self._several:
+            self._samples += batch_size(engine.state.batch)
         skipped = self._skipped()
         if not self._stepped and not skipped:
             if len(self._micro) >= _PATIENCE:
@@ -106,15 +107,16 @@ class Sweep:
         if last and self.result.stop_reason is None:
             self.finish("completed", f"all {row} steps were taken, up to {self._rates[0]:.3g}")
         self.on_row(self.result)
-        if any_rank(bool(engine.should_terminate)) or self.result.stop_reason:
+        stopped = self._several and any_rank(bool(engine.should_terminate))
+        if stopped or self.result.stop_reason:
             engine.terminate()
 
     def read(self) -> None:
         """Bring what is on a device to the host, and judge the losses in their order."""
         unread, self._unread = self._unread, []
-        rows = mean_over_ranks(
-            _to_host([values for _, values, _ in unread]), [samples for _, _, samples in unread]
-        )
+        rows = _to_host([values for _, values, _ in unread])
+        if self._several:
+            rows = mean_over_ranks(rows, [samples for _, _, samples in unread])
         for (row, _, _), values in zip(unread, rows, strict=True):
             loss = values.pop("loss")
             self.result.amend(row, loss=loss, training=values)

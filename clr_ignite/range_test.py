@@ -220,16 +220,19 @@ class LRRangeTest:
     @contextlib.contextmanager
     def _observer(self) -> Iterator[Callable[[RangeTestResult], None]]:
         """Calls ``on_row`` and moves the progress bar."""
+        heard = is_first()
+        on_row = self.on_row if heard and self.on_row is not None else lambda result: None
+        if not (heard and self.progress):
+            yield on_row
+            return
         from tqdm import tqdm
 
-        silent = not self.progress or not is_first()
-        with tqdm(total=self.plan.num_iter, desc="range test", disable=silent) as bar:
+        with tqdm(total=self.plan.num_iter, desc="range test") as bar:
 
             def observe(result: RangeTestResult) -> None:
                 bar.set_postfix(lr=f"{result.lr[-1]:.3g}", refresh=False)
                 bar.update(len(result) - bar.n)
-                if self.on_row is not None and is_first():
-                    self.on_row(result)
+                on_row(result)
 
             yield observe
 
