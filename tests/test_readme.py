@@ -91,7 +91,7 @@ def result(run: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "run", ["full-triangular2-0", "full-fixed-0", "quick-ancestor-triangular-0"]
+    "run", ["full-triangular2-0", "full-fixed-0", "full-decay-0", "quick-ancestor-triangular-0"]
 )
 def test_the_figures_are_those_of_the_runs(run: str) -> None:
     accuracy = f"{100 * result(run)['accuracy']:.2f}"
