@@ -9,6 +9,7 @@ from torch import nn
 from clr_ignite import LRRangeTest
 
 STEPS = 6
+torch.manual_seed(0)
 data = [(torch.randn(8, 4), torch.randn(8, 1)) for _ in range(10)]
 
 
@@ -37,7 +38,8 @@ line("FastaiLRFinder: used", used)
 line("FastaiLRFinder: recorded", finder.get_results()["lr"])
 
 to_save, trainer, used = setup()
-result = LRRangeTest(to_save["optimizer"], 0.01, 0.06, STEPS, to_save=to_save).run(trainer, data)
+test = LRRangeTest(to_save["optimizer"], 0.01, 0.06, STEPS, to_save=to_save, diverge_th=None)
+result = test.run(trainer, data)
 line("LRRangeTest: used", used)
 line("LRRangeTest: recorded", result.lr)
 assert list(result.lr) == used

@@ -10,6 +10,7 @@ from torch import nn
 from clr_ignite import ScheduleHandler
 from clr_ignite.schedules import Triangular
 
+torch.manual_seed(1)
 data = [(torch.randn(8, 4), torch.randn(8, 1)) for _ in range(10)]
 clr = Triangular(base_lr=0.001, max_lr=0.006, step_size=8)
 
