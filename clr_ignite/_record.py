@@ -88,7 +88,8 @@ class Record:
         for columns in (self.training, self._evaluation):
             for column in columns.values():
                 column.append(MISSING)
-        self.amend(len(self) - 1, training=training, evaluation=evaluation)
+        if training or evaluation:
+            self.amend(len(self) - 1, training=training, evaluation=evaluation)
 
     def amend(
         self,

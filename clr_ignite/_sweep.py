@@ -99,8 +99,7 @@ class Sweep:
         self._record(skipped)
         row = len(self.result)
         last = row == self.result.num_iter
-        at_hand = not any(_is_remote(value) for value in self._unread[-1][1].values())
-        if at_hand or last or len(self._unread) >= _BLOCK:
+        if last or len(self._unread) >= _BLOCK:
             self.read()
         if self.evaluate and (last or row % self.every == 0 or self.result.stop_reason):
             self.result.amend(row - 1, evaluation=self.evaluate())
@@ -120,9 +119,12 @@ class Sweep:
         for (row, _, _), values in zip(unread, rows, strict=True):
             loss = values.pop("loss")
             self.result.amend(row, loss=loss, training=values)
-            if self.result.stop_reason is None and self.divergence.reached(loss):
-                rate = self.result.lr[row]
-                self.finish("diverged", f"the loss reached {loss:.3g} at a rate of {rate:.3g}")
+            self._judge(row, loss)
+
+    def _judge(self, row: int, loss: float) -> None:
+        if self.result.stop_reason is None and self.divergence.reached(loss):
+            rate = self.result.lr[row]
+            self.finish("diverged", f"the loss reached {loss:.3g} at a rate of {rate:.3g}")
 
     def finish(self, reason: str, detail: str) -> None:
         self.result.stop_reason, self.result.stop_detail = reason, detail
@@ -140,9 +142,18 @@ class Sweep:
         ]
         row = len(self.result)
         lr = None if skipped else self._rates[0]
-        self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
-        self._unread.append((row, _mean(self._micro), self._samples))
+        values, samples = _mean(self._micro), self._samples
         self._micro, self._samples = [], 0
+        if any(map(_is_remote, values.values())):
+            self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
+            self._unread.append((row, values, samples))
+            return
+        if self._several:
+            (values,) = mean_over_ranks(_to_host([values]), [samples])
+        training = {name: float(value) for name, value in values.items()}
+        loss = training.pop("loss")
+        self.result.add_row(iteration=row + 1, lr=lr, loss=loss, group_lr=rates, training=training)
+        self._judge(row, loss)
 
     def _compare(self, when: str) -> None:
         """Refuse a rate other than the one that was set."""
