@@ -54,7 +54,12 @@ ROOMS = [
     "cifar10._claim",
     "cifar10.training",
     "cifar10.range_testing",
+    "cifar10._pictures",
     "cifar10.report",
+    "cifar10.jobs",
+    "cifar10._places",
+    "cifar10._run_lines",
+    "cifar10.reproducing",
     "cifar10._requests",
     "cifar10.commands",
     "cifar10.command_line",
@@ -85,8 +90,10 @@ OUTSIDE = {
     "cifar10._claim": {"torch"},
     "cifar10.training": {"torch", "ignite"},
     "cifar10.range_testing": {"torch"},
+    "cifar10.jobs": {"torch"},
+    "cifar10._run_lines": {"tqdm"},
     "cifar10._requests": {"torch"},
-    "cifar10.commands": {"ignite"},
+    "cifar10.commands": {"ignite", "tqdm"},
 }
 
 

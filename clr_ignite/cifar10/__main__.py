@@ -32,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupted = isinstance(error, KeyboardInterrupt)
         word, code = ("interrupted", 130) if interrupted else ("terminated", 143)
         then = "; the same command goes on from its last checkpoint"
-        print(word + (then if options.name in ("train", "range-test") else ""), file=sys.stderr)
+        print(
+            word + (then if options.name in ("train", "range-test", "reproduce") else ""),
+            file=sys.stderr,
+        )
         return code
     return 0
 

@@ -39,6 +39,8 @@ def claim(
         },
     }
     known = folder.read_json("config.json") or {"environments": []}
+    if "experiment" in known:  # one written before a field was added has its default
+        known["experiment"] = Experiment.from_dict(known["experiment"]).to_dict()
     for name in config.keys() & known.keys():
         if known[name] != config[name]:
             raise RunError(

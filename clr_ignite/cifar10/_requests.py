@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 from typing import Any
 
 import torch
 
+from clr_ignite.cifar10._places import Place, here, in_processes, on_ray
 from clr_ignite.cifar10._schedule_text import parse_schedule
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
+from clr_ignite.cifar10.jobs import Job
+from clr_ignite.cifar10.reproducing import jobs_of
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_size_from_epochs
 
-_PASSED_ON = ("model", "pixels", "pooling", "init", "multipliers", "batch_size", "weight_decay")
+_PASSED_ON = (
+    *("model", "pixels", "pooling", "init", "order"),
+    *("multipliers", "batch_size", "weight_decay"),
+)
 _CYCLES = 5  # of a run whose length is not given
 
 
@@ -67,6 +75,58 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
         "held_out": held,
     }
     return Experiment.from_dict(_row(options) | given | sweep)
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds written as ``0-4`` or ``0,2,7``, each once.
+
+    >>> seeds("0-2,7")
+    [0, 1, 2, 7]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise argparse.ArgumentTypeError(f"seeds are written as 0-4 or 0,2,7, got {text!r}")
+        found += range(int(first), int(last or first) + 1)
+    if not found or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"seeds must be given, each once, got {text!r}")
+    return found
+
+
+def requested_jobs(options: argparse.Namespace) -> list[Job]:
+    """What ``reproduce`` is asked for; looks at names, numbers, device and data beforehand."""
+    unknown = [name for name in options.rows if name not in EXPERIMENTS]
+    if unknown:
+        raise ValueError(f"no such rows: {', '.join(unknown)}; there are {', '.join(EXPERIMENTS)}")
+    for name in ("workers", "eval_every", "threads", "iterations"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    if options.ray is None:
+        prepared_data(options)
+    rows = options.rows or list(EXPERIMENTS)
+    cores = len(os.sched_getaffinity(0)) if options.ray is None else 1
+    return jobs_of(
+        {name: EXPERIMENTS[name].experiment for name in rows},
+        options.seeds,
+        options.out,
+        iterations=options.iterations,
+        data=options.data,
+        folder=options.folder and options.folder.absolute(),
+        device=options.device,
+        eval_every=options.eval_every,
+        threads=options.threads or max(1, cores // options.workers),
+    )
+
+
+def requested_place(options: argparse.Namespace) -> Place:
+    """Where ``reproduce`` runs its jobs."""
+    if options.ray is not None:
+        return functools.partial(on_ray, address=options.ray or None)
+    if options.workers > 1:
+        return functools.partial(in_processes, workers=options.workers)
+    return here
 
 
 def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None) -> Schedule:

@@ -23,6 +23,10 @@ class RunError(RuntimeError):
     """A run folder that cannot be used as asked; the message says what to do."""
 
 
+class InUse(RunError):
+    """A run folder that another process holds."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths and files of one run.
@@ -36,13 +40,13 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; a second one gets a :class:`RunError`."""
+        """Hold the folder for this process; a second one gets :class:`InUse`."""
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / ".lock", "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RunError(f"{self.path} is in use by another process") from None
+                raise InUse(f"{self.path} is in use by another process") from None
             yield
 
     def clear(self) -> None:
@@ -105,6 +109,11 @@ class RunFolder:
             raise RunError(
                 f"{path}, line {rows.line_num}: not written by a run ({error})"
             ) from None
+
+    def last_iteration(self) -> int:
+        """Of the last evaluation; 0 where there is none."""
+        rows = self.rows()
+        return int(rows[-1]["iteration"]) if rows else 0
 
     def keep_rows(self, last_iteration: int) -> None:
         """Drop what the CSV holds beyond ``last_iteration``."""

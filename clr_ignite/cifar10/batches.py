@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from clr_ignite._checks import count
 from clr_ignite.cifar10.data import Images
+
+Order = Literal["shuffled", "fixed"]
 
 
 def hold_out(images: Images, held: int, seed: int) -> tuple[Images, Images]:
@@ -88,14 +91,16 @@ class Batches(_Held):
     """Shuffled training batches on a device; ``batch(i)`` is a function of (seed, i) alone.
 
     ``len`` is the number of batches in an epoch; iterating never ends, so that an Engine counts
-    epochs by ``len`` and needs no restart. Each epoch visits the images in an order of its own and
-    drops its incomplete last batch. Ignite does not fast-forward data when it resumes: give a
-    resumed Engine ``start``, the iterations already done.
+    epochs by ``len`` and needs no restart. Each epoch visits the images in an order of its own
+    (``order="fixed"``: all in the first one's) and drops its incomplete last batch.
+    Ignite does not fast-forward data when it resumes: give a resumed Engine ``start``, the
+    iterations already done.
 
     Args:
         images, pixels: the split and its convention.
         batch_size: images in a batch, at most as many as there are.
         seed: any int.
+        order: ``"shuffled"`` or ``"fixed"``.
         device: where batches are made.
         start: the iteration (0-based) that iterating begins with.
         memory_format: of the pixel tensors.
@@ -108,6 +113,7 @@ class Batches(_Held):
         *,
         batch_size: int,
         seed: int,
+        order: Order = "shuffled",
         device: torch.device | str = "cpu",
         start: int = 0,
         memory_format: torch.memory_format = torch.contiguous_format,
@@ -119,6 +125,7 @@ class Batches(_Held):
             )
         self.batch_size = batch_size
         self.seed = seed
+        self.order = order
         self.start = count("start", start, least=0)
         self._order: tuple[int, Tensor] = (-1, torch.empty(0))
 
@@ -134,6 +141,8 @@ class Batches(_Held):
     def batch(self, iteration: int) -> tuple[Tensor, Tensor]:
         """Pixels float32 (B, 3, 32, 32) and labels int64 (B,) of a 0-based iteration."""
         epoch, position = divmod(iteration, len(self))
+        if self.order == "fixed":
+            epoch = 0
         first = position * self.batch_size
         return self._at(self._epoch_order(epoch)[first : first + self.batch_size])
 

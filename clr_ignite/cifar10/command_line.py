@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from clr_ignite.cifar10 import commands
+from clr_ignite.cifar10._requests import seeds
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 
 _PROG = "python -m clr_ignite.cifar10"
@@ -18,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     _range_test(names)
     _train(names)
     _preview(names)
+    _reproduce(names)
     _report(names)
     _replay(names)
     return parser
@@ -85,6 +87,36 @@ def _preview(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     command.add_argument("--out", type=Path, default=Path("schedule.png"), help="PNG file")
 
 
+def _reproduce(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        names,
+        "reproduce",
+        "run rows of the table over several seeds; started again, it goes on",
+        "full-triangular2 full-decay --seeds 0-4 --data folder --folder DATA --workers 2",
+    )
+    command.add_argument(
+        "rows", nargs="*", metavar="NAME", help=f"default all: {', '.join(EXPERIMENTS)}"
+    )
+    command.add_argument("--seeds", type=seeds, default=[0], help="such as 0-4 or 0,2,7")
+    command.add_argument("--data", choices=("digits", "cifar10", "folder"), default="cifar10")
+    command.add_argument("--folder", type=Path, help="where the data lies (cifar10, folder)")
+    command.add_argument("--iterations", type=int, help="cut every run short, to try the command")
+    command.add_argument("--eval-every", type=int, default=500, help="iterations (default 500)")
+    command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    command.add_argument("--threads", type=int, help="CPU threads a run (default: shared out)")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=1, help="processes on this machine")
+    where.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="run on a Ray cluster that shares the file system (default: one on this machine)",
+    )
+    command.add_argument("--out", type=Path, default=Path("runs"), help="run folders go here")
+    command.add_argument("--no-progress", dest="progress", action="store_false")
+
+
 def _report(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(
         names,
@@ -105,6 +137,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pixels", choices=("caffe", "unit"))
     command.add_argument("--pooling", choices=("ceil", "floor"))
     command.add_argument("--init", choices=("caffe", "torch"))
+    command.add_argument("--order", choices=("shuffled", "fixed"), help="of images, by epoch")
     command.add_argument("--no-multipliers", dest="multipliers", action="store_false", default=None)
     command.add_argument("--batch-size", type=int, help="default 100")
     command.add_argument("--seed", type=int, default=0)

@@ -7,17 +7,22 @@ import contextlib
 from typing import Any
 
 from ignite.engine import Engine, Events
+from tqdm import tqdm
 
 from clr_ignite.cifar10 import range_testing
 from clr_ignite.cifar10 import report as reports
 from clr_ignite.cifar10._requests import (
     prepared_data,
     range_experiment,
+    requested_jobs,
+    requested_place,
     requested_schedule,
     training_experiment,
 )
 from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10.jobs import Job
 from clr_ignite.cifar10.parts import Parts
+from clr_ignite.cifar10.reproducing import reproduce as run_jobs
 from clr_ignite.cifar10.training import train as train_run
 from clr_ignite.handlers import cycle_end
 from clr_ignite.live import VisdomPlotter
@@ -89,8 +94,20 @@ def preview(options: argparse.Namespace) -> None:
     print(f"{schedule}: {options.out}")
 
 
+def reproduce(options: argparse.Namespace) -> None:
+    """Run what is missing of the rows and seeds, say each result and write the report."""
+    jobs, place = requested_jobs(options), requested_place(options)
+
+    def finished(job: Job, result: dict[str, Any]) -> None:
+        if not options.progress:  # else the progress line has it
+            print(f"{job.name}, seed {job.seed}: {describe(result)}", flush=True)
+
+    run_jobs(jobs, place, progress=options.progress, finished=finished)
+    print(reports.write_report([job.out for job in jobs], options.out / "report"), end="")
+
+
 def report(options: argparse.Namespace) -> None:
-    """Write the table and the figure and print the table."""
+    """Write the table and the pictures and print the table."""
     print(reports.write_report(options.runs, options.out), end="")
 
 
@@ -130,8 +147,6 @@ def _plotter(
 
 def _progress_bar(parts: Parts, iterations: int) -> None:
     """Attach a tqdm bar that moves with the iterations and shows the last accuracy."""
-    from tqdm import tqdm
-
     bar = tqdm(total=iterations, initial=parts.batches.start, unit="it", mininterval=1.0)
 
     def accuracy(engine: Engine) -> None:

@@ -85,6 +85,7 @@ def _batches(
         pixels,
         batch_size=experiment.batch_size,
         seed=seed,
+        order=experiment.order,
         device=device,
         start=start,
         memory_format=torch.channels_last,

@@ -172,14 +172,24 @@ def test_a_step_size_not_given_is_four_epochs(tmp_path: Path) -> None:
 def test_options_reach_the_run(tmp_path: Path) -> None:
     words = ["--iterations", "3", "--pixels", "unit", "--pooling", "floor", "--init", "torch"]
     words += ["--no-multipliers", "--momentum", "Linear(0.95, 0.85, 3)", "--weight-decay", "0.001"]
-    words += ["--nesterov", "--hold-out", "20", "--seed", "7", "--eval-every", "2"]
+    words += [
+        "--order",
+        "fixed",
+        "--nesterov",
+        "--hold-out",
+        "20",
+        "--seed",
+        "7",
+        "--eval-every",
+        "2",
+    ]
     assert train(tmp_path, *words) == 0
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["experiment"] | {"schedule": ""} == {
         "schedule": "", "iterations": 3, "model": "quick", "pixels": "unit", "batch_size": 10,
         "momentum": "Linear(start=0.95, end=0.85, steps=3)", "nesterov": True,
         "weight_decay": 0.001, "multipliers": False, "pooling": "floor", "init": "torch",
-        "held_out": 20,
+        "order": "fixed", "held_out": 20,
     }  # fmt: skip
     assert (config["seed"], config["eval_every"]) == (7, 2)
     environment = config["environments"][0]
