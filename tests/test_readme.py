@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr_ignite.cifar10.command_line import build_parser
-from clr_ignite.cifar10.report import mean_and_spread
+from clr_ignite.cifar10.report import write_report
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("*/*.md"))]
@@ -91,32 +91,52 @@ def result(run: str) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.parametrize(
-    "run", ["full-triangular2-0", "full-fixed-0", "full-decay-0", "quick-ancestor-triangular-0"]
-)
-def test_the_figures_are_those_of_the_runs(run: str) -> None:
-    accuracy = f"{100 * result(run)['accuracy']:.2f}"
-    page = (ROOT / "results/README.md").read_text()
-    assert accuracy in README and accuracy in page
-    report = (ROOT / "results/report/report.md").read_text()
-    assert accuracy in report or run.startswith("quick")  # there as a mean
-    with open(ROOT / "results" / run / "metrics.csv") as file:
+RUNS = sorted(path.parent for path in (ROOT / "results").glob("*/result.json"))
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_a_result_is_that_of_its_rows(run: Path) -> None:
+    with open(run / "metrics.csv") as file:
         last = list(csv.DictReader(file))[-1]
-    assert (int(last["iteration"]), float(last["eval_accuracy"])) == (
-        result(run)["iterations"],
-        result(run)["accuracy"],
-    )
-    config = json.loads((ROOT / "results" / run / "config.json").read_text())
+    result = json.loads((run / "result.json").read_text())
+    assert int(last["iteration"]) == result["iterations"]
+    assert float(last["eval_accuracy"]) == result["accuracy"]
+    config = json.loads((run / "config.json").read_text())
     assert all("+changes" not in place["commit"] for place in config["environments"])
 
 
-def test_a_mean_is_that_of_its_runs() -> None:
-    runs = [result(f"quick-ancestor-triangular-{seed}")["accuracy"] for seed in (0, 1)]
-    words = mean_and_spread(runs)
-    assert words in (ROOT / "results/report/report.md").read_text()
-    number = words.partition(" (")[0]
-    assert f"{number} % (n = 2" in README
-    assert f"{number} % (n = 2)" in (ROOT / "results/README.md").read_text()
+def test_the_report_is_that_of_the_runs(tmp_path: Path) -> None:
+    text = write_report([*RUNS, ROOT / "results/range-test-full-0"], tmp_path)
+    assert (ROOT / "results/report/report.md").read_text() == text
+    for picture in tmp_path.glob("*.png"):
+        assert (ROOT / "results/report" / picture.name).exists()
+
+
+def rows_of(text: str, first_cell: str) -> dict[str, list[str]]:
+    """A Markdown table's rows by their first cell, from the header that begins so."""
+    lines = text[text.index(f"| {first_cell} |") :].splitlines()
+    table = [line.strip("| ").split(" | ") for line in lines[: lines.index("")]]
+    return {cells[0]: cells[1:] for cells in table[2:]}
+
+
+def test_the_readmes_table_is_the_reports() -> None:
+    report = rows_of((ROOT / "results/report/report.md").read_text(), "experiment")
+    readme = rows_of(README, "experiment")
+    assert readme.keys() == report.keys()
+    for name, (iterations, accuracy, published) in readme.items():
+        assert (iterations, accuracy) == (report[name][0], report[name][2])
+        assert published == report[name][3].partition(" (")[0]
+
+
+def test_every_accuracy_on_the_results_page_is_a_runs() -> None:
+    """Percentages with two decimals: a row of a run, a mean or a spread of the report."""
+    page = (ROOT / "results/README.md").read_text()
+    known = set(re.findall(r"\d+\.\d\d", (ROOT / "results/report/report.md").read_text()))
+    for run in RUNS:
+        with open(run / "metrics.csv") as file:
+            known |= {f"{100 * float(row['eval_accuracy']):.2f}" for row in csv.DictReader(file)}
+    stated = set(re.findall(r"(\d\d\.\d\d) ?%|\((\d\d\.\d\d),|(\d\d\.\d\d) at", page))
+    assert stated and {next(filter(None, words)) for words in stated} <= known
 
 
 def test_the_range_tests_table_is_that_of_its_csv() -> None:

@@ -18,7 +18,7 @@ from clr_ignite.cifar10.commands import describe
 from clr_ignite.cifar10.data import DataSet, Images, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 
-COMMANDS = ("range-test", "train", "preview", "report", "replay")
+COMMANDS = ("range-test", "train", "preview", "reproduce", "report", "replay")
 
 
 @pytest.fixture(autouse=True)
@@ -300,14 +300,103 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", *runs, "--out", str(tmp_path / "report")]) == 0
     text = (tmp_path / "report/report.md").read_text()
     assert capsys.readouterr().out == text
-    assert (tmp_path / "report/report.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("accuracy-quick.png", "schedules-quick.png"):
+        assert (tmp_path / "report" / picture).read_bytes().startswith(b"\x89PNG")
     triangular, fixed = text.splitlines()[2:4]
     rows = [RunFolder(tmp_path / f"tri-{seed}").rows() for seed in (0, 1)]
     ends = [100 * next(r["eval_accuracy"] for r in one if r["iteration"] == 8) for one in rows]
     mean, spread = sum(ends) / 2, abs(ends[0] - ends[1]) / 2**0.5
     assert f"{mean:.2f} ± {spread:.2f} (n = 2), iteration 8" in triangular
     last = 100 * RunFolder(tmp_path / "fixed").rows()[-1]["eval_accuracy"]
-    assert f"| no cycle ended | {last:.2f} (single run) | - |" in fixed
+    assert f"| no cycle ended | {last:.2f} (single run) | - | - |" in fixed
+    assert "Not run" not in text  # digits have no table
+
+
+def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> Path:
+    """A run folder of a row of the table, as if it had been trained on CIFAR-10."""
+    folder = RunFolder(path)
+    path.mkdir()
+    place = {"device": "cpu, X", "threads": 1, "torch": "2", "commit": "0123456789"}
+    classes = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    experiment = EXPERIMENTS[name].experiment
+    folder.write_json(
+        "config.json",
+        {
+            "experiment": experiment.to_dict(),
+            "seed": seed,
+            "data": {"classes": classes},
+            "environments": [place],
+        },
+    )
+    step = experiment.iterations // len(accuracies)
+    for number, accuracy in enumerate(accuracies, start=1):
+        row = {"lr": 0.1, "train_loss": 1.0, "eval_loss": 1.0, "cycle_end": 0}
+        folder.append_row(row | {"iteration": number * step, "eval_accuracy": accuracy})
+    folder.write_json("result.json", {})
+    return path
+
+
+def test_the_report_says_when_a_row_caught_up_and_what_has_not_run(tmp_path: Path) -> None:
+    runs = [
+        finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7]),
+        # The mean of two is 0.8 for the first time at the second of five evaluations.
+        finished_run(tmp_path / "tri-0", "full-triangular2", 0, [0.7, 0.9, 0.8, 0.9, 0.9]),
+        finished_run(tmp_path / "tri-1", "full-triangular2", 1, [0.85, 0.7, 0.85, 0.9, 0.9]),
+        finished_run(tmp_path / "fixed", "full-fixed", 0, [0.9, 0.8]),
+    ]
+    text = report.write_report(runs, tmp_path / "report")
+    fixed, triangular2, decay = text.splitlines()[2:5]  # in the table's order
+    assert fixed.startswith("| full-fixed | 70,000 |") and "| - | a |" in fixed
+    assert "| 90.00 ± 0.00 (n = 2) | 81.4 (" in triangular2
+    assert "| full-fixed: 10,000 | a |" in triangular2
+    assert "| full-fixed: not reached | a |" in decay
+    missing = re.search("^Not run: (.*).$", text, re.M)
+    there = {"full-decay", "full-triangular2", "full-fixed"}
+    assert missing and set(missing[1].split(", ")) == set(EXPERIMENTS) - there
+
+
+def test_the_report_shows_range_tests(tmp_path: Path) -> None:
+    (tmp_path / "range").mkdir()
+    swept(tmp_path / "range/range_test.json")
+    text = report.write_report([tmp_path / "range"], tmp_path / "report")
+    assert text.startswith("\nRange test range, 0 to 0.02 in 80 steps: base_lr 0.002")
+    assert (tmp_path / "report/range.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "no such rows: nothing; there are full-fixed,"),
+        (["full-fixed", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["full-fixed", "--iterations", "0"], "--iterations must be at least 1, got 0"),
+        (["full-fixed", "--data", "folder"], "'folder' needs a folder"),
+    ],
+)
+def test_reproduce_looks_at_everything_first(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = [] if "--data" in words else ["--data", "digits"]
+    assert main(["reproduce", *words, *data, "--out", str(tmp_path / "runs")]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "0,0", "3-2", "1.5"])
+def test_seeds_that_are_none(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["reproduce", f"--seeds={text}"])
+    assert ended.value.code == 2 and "argument --seeds: seeds" in capsys.readouterr().err
+
+
+def test_reproduce(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["reproduce", "quick-caffe", "full-1cycle", "--data", "digits", "--iterations", "2"]
+    words += ["--out", str(tmp_path), "--threads", "1"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "full-1cycle, seed 0: 100%" in err
+    assert (tmp_path / "report/report.md").read_text() == out
+    assert (tmp_path / "full-1cycle-0/result.json").exists()
+    assert main([*words, "--no-progress"]) == 0
+    assert "quick-caffe, seed 0: " in capsys.readouterr().out
 
 
 def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> None:
