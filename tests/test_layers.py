@@ -49,6 +49,7 @@ ROOMS = [
     "cifar10._folder",
     "cifar10.data",
     "cifar10.batches",
+    "cifar10._experiment",
     "cifar10.experiments",
     "cifar10.parts",
     "cifar10._claim",

@@ -19,7 +19,7 @@ from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_size_from_epochs
 
 _PASSED_ON = (
-    *("model", "pixels", "pooling", "init", "order"),
+    *("model", "optimizer", "pixels", "pooling", "init", "order"),
     *("multipliers", "batch_size", "weight_decay"),
 )
 _CYCLES = 5  # of a run whose length is not given

@@ -134,6 +134,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--folder", type=Path, help="where the data lies (cifar10, folder)")
     command.add_argument("--experiment", choices=tuple(EXPERIMENTS), help="a row of the table")
     command.add_argument("--model", choices=("full", "quick"))
+    command.add_argument("--optimizer", choices=("sgd", "adam", "rmsprop", "adagrad", "adadelta"))
     command.add_argument("--pixels", choices=("caffe", "unit"))
     command.add_argument("--pooling", choices=("ceil", "floor"))
     command.add_argument("--init", choices=("caffe", "torch"))

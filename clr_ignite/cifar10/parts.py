@@ -21,7 +21,7 @@ class Parts:
     """What an experiment trains with: ready for an Engine, a range test or a look inside."""
 
     model: torch.nn.Module
-    optimizer: torch.optim.SGD
+    optimizer: torch.optim.Optimizer
     trainer: Engine  # its output is the batch's mean loss, detached, on the device
     evaluator: Engine  # metrics "accuracy" (0..1) and "loss"
     batches: Batches
@@ -62,15 +62,20 @@ def build(
     )
 
 
-def _optimizer(experiment: Experiment, model: torch.nn.Module) -> torch.optim.SGD:
-    return torch.optim.SGD(
-        param_groups(
-            model, weight_decay=experiment.weight_decay, multipliers=experiment.multipliers
-        ),
-        lr=experiment.schedule(0),
-        momentum=_at(experiment.momentum, 0),
-        nesterov=experiment.nesterov,
+def _optimizer(experiment: Experiment, model: torch.nn.Module) -> torch.optim.Optimizer:
+    groups = param_groups(
+        model, weight_decay=experiment.weight_decay, multipliers=experiment.multipliers
     )
+    lr, momentum = experiment.schedule(0), _at(experiment.momentum, 0)
+    if experiment.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=experiment.nesterov)
+    if experiment.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=lr, betas=(momentum, 0.999))
+    if experiment.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=lr, momentum=momentum)
+    if experiment.optimizer == "adagrad":
+        return torch.optim.Adagrad(groups, lr=lr)
+    return torch.optim.Adadelta(groups, lr=lr, rho=0.95, eps=1e-6)
 
 
 def _batches(

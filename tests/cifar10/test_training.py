@@ -72,6 +72,30 @@ def test_momentum_may_be_a_schedule(data: DataSet, tmp_path: Path) -> None:
     assert seen == [momentum(i) for i in range(20)]
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad", "adadelta"])
+def test_each_optimizer_steps_at_the_schedules_rates_and_resumes(
+    name: str, data: DataSet, tmp_path: Path
+) -> None:
+    momentum = 0.0 if name.startswith("ada") and name != "adam" else 0.8
+    chosen = experiment(optimizer=name, momentum=momentum, pixels="unit", init="torch")
+    seen: list[float] = []
+
+    def watch(parts: Parts) -> None:
+        assert type(parts.optimizer).__name__.lower() == name
+        parts.optimizer.register_step_pre_hook(
+            lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"])
+        )
+
+    whole = train(chosen, data, tmp_path / "whole", seed=0, eval_every=7, observe=watch)
+    assert seen == [CLR(i) for i in range(20)]
+    with pytest.raises(KeyboardInterrupt):
+        train(chosen, data, tmp_path / "cut", seed=0, eval_every=7, observe=cut_off(11))  # type: ignore[arg-type]
+    resumed = train(chosen, data, tmp_path / "cut", seed=0, eval_every=7)
+    assert whole["accuracy"] == resumed["accuracy"]
+    for name, tensor in weights(tmp_path / "whole").items():
+        assert torch.equal(tensor, weights(tmp_path / "cut")[name])
+
+
 def test_rows_come_at_the_cadence_at_cycle_ends_and_at_the_end(
     data: DataSet, tmp_path: Path
 ) -> None:
@@ -269,6 +293,9 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
         ({"weight_decay": float("nan")}, "weight_decay must be finite"),
         ({"held_out": -1}, "held_out must be at least 0"),
         ({"schedule": 0.1}, "schedule must be a schedule"),
+        ({"optimizer": "lion"}, "optimizer must be one of"),
+        ({"optimizer": "adagrad"}, "momentum must be 0 with optimizer 'adagrad', got 0.9"),
+        ({"optimizer": "adam", "nesterov": True}, "nesterov must be False with optimizer 'adam'"),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, object], words: str) -> None:

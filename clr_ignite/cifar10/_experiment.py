@@ -1,0 +1,102 @@
+"""An experiment: everything that decides a result but the data set, the seed and the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from clr_ignite._checks import count, non_negative
+from clr_ignite.cifar10._schedule_text import parse_schedule
+from clr_ignite.cifar10.batches import Order
+from clr_ignite.cifar10.models import Init, Pooling
+from clr_ignite.schedules import Schedule
+
+OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta"]
+
+_CHOICES = {
+    "model": ("full", "quick"),
+    "optimizer": ("sgd", "adam", "rmsprop", "adagrad", "adadelta"),
+    "pixels": ("caffe", "unit"),
+    "pooling": ("ceil", "floor"),
+    "init": ("caffe", "torch"),
+    "order": ("shuffled", "fixed"),
+}
+_WITHOUT_MOMENTUM = ("adagrad", "adadelta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything that decides a result but the data set, the seed and the device.
+
+    Args:
+        schedule: the learning rate at each iteration (0-based), before ``lr_mult``.
+        iterations: optimizer steps in the run, at least 1.
+        model: ``"full"`` or ``"quick"``, Caffe's CIFAR-10 nets.
+        pixels: ``"caffe"`` (0..255 minus mean image) or ``"unit"`` ([0, 1] minus channel means).
+        batch_size: images in a step, at least 1.
+        optimizer: ``"sgd"``, ``"adam"``, ``"rmsprop"``, ``"adagrad"`` or ``"adadelta"``; weight
+            decay goes into the gradient, as in Caffe's solvers.
+        momentum: a number in [0, 1) or a schedule; of Adam the first beta; AdaGrad and AdaDelta
+            have none, so there it must be 0.
+        nesterov: Nesterov's momentum, with SGD.
+        weight_decay: L2 factor before Caffe's decay multipliers, at least 0.
+        multipliers: Caffe's lr and decay multipliers per parameter.
+        pooling, init: ``"ceil"`` and ``"caffe"``; ``"floor"`` and ``"torch"`` are the variants of
+            the first PyTorch port.
+        order: ``"shuffled"`` draws a new order of the images for each epoch, ``"fixed"`` one for
+            all of them, as Caffe reads its data base.
+        held_out: training images kept from training and evaluated instead of the test set;
+            0 trains on all and evaluates on the test set.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the rule and the value.
+    """
+
+    schedule: Schedule
+    iterations: int
+    model: Literal["full", "quick"] = "full"
+    pixels: Literal["caffe", "unit"] = "caffe"
+    batch_size: int = 100
+    optimizer: OptimizerName = "sgd"
+    momentum: float | Schedule = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.004
+    multipliers: bool = True
+    pooling: Pooling = "ceil"
+    init: Init = "caffe"
+    order: Order = "shuffled"
+    held_out: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        if not callable(self.schedule):
+            raise TypeError(f"schedule must be a schedule, got {self.schedule!r}")
+        count("iterations", self.iterations)
+        count("batch_size", self.batch_size)
+        count("held_out", self.held_out, least=0)
+        non_negative("weight_decay", self.weight_decay)
+        if not callable(self.momentum) and not non_negative("momentum", self.momentum) < 1:
+            raise ValueError(f"momentum must be below 1, got {self.momentum}")
+        if self.optimizer in _WITHOUT_MOMENTUM and (callable(self.momentum) or self.momentum):
+            raise ValueError(
+                f"momentum must be 0 with optimizer {self.optimizer!r}, got {self.momentum!r}"
+            )
+        if self.nesterov and self.optimizer != "sgd":
+            raise ValueError(f"nesterov must be False with optimizer {self.optimizer!r}, got True")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON's view: schedules as text that ``parse_schedule`` reads."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: repr(v) if callable(v) else v for name, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
+        """The reverse of :meth:`to_dict`."""
+        read = dict(values)
+        for name in ("schedule", "momentum"):
+            if isinstance(read.get(name), str):
+                read[name] = parse_schedule(read[name])
+        return cls(**read)
