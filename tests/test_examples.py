@@ -12,6 +12,7 @@ import pytest
 from clr_ignite import RangeTestResult
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+NAMES = ("china", "flower")  # scikit-learn's photographs
 
 
 def run(name: str, folder: Path, *options: str) -> str:
@@ -82,6 +83,18 @@ def test_visdom_live(tmp_path: Path) -> None:
     text = run("visdom_live.py", tmp_path, "--visdom", "http://127.0.0.1:9", "--epochs", "4")
     (accuracy,) = re.findall(r"([\d.]+)% of the held-out images; drawn at http://127.0.0.1:9", text)
     assert float(accuracy) > 80
+
+
+def test_own_data(tmp_path: Path) -> None:
+    """Two classes of its own pictures, through the command line alone."""
+    text = run("own_data.py", tmp_path)
+    classes = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("own/data/*/*"))
+    assert classes == [f"own/data/{split}/{name}" for split in ("test", "train") for name in NAMES]
+    (accuracy,) = re.findall(r"^([\d.]+) % \(test\) at iteration 500, a cycle end", text, re.M)
+    assert float(accuracy) > 95
+    bounds = RangeTestResult.from_json(tmp_path / "own/range-test/range_test.json").suggest()
+    report = (tmp_path / "own/report/report.md").read_text()
+    assert f"Triangular(base_lr={bounds.base_lr}, max_lr={bounds.max_lr}" in report
 
 
 def test_every_example_has_its_test() -> None:
