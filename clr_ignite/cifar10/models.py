@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Pooling = Literal["ceil", "floor"]
 Init = Literal["caffe", "torch"]
@@ -29,9 +31,36 @@ class WithinChannelLRN(nn.Module):
         self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = 1 + self.alpha * F.avg_pool2d(x * x, kernel_size=3, stride=1, padding=1)
+        normalized: Tensor = _Normalize.apply(x, self.alpha)
+        return normalized
+
+
+class _Normalize(torch.autograd.Function):
+    """The normalization with its gradient in closed form: autograd would pass over the tensors
+    more than twice as often, a tenth of ``CaffeFull``'s step on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, alpha: float) -> Tensor:
+        scale = _window_mean(x * x).mul_(alpha).add_(1)
         root = scale.rsqrt()
-        return x * (root * root.sqrt())  # scale ** -0.75, faster than pow
+        factor = root.sqrt().mul_(root)  # scale ** -0.75, faster than pow
+        ctx.save_for_backward(x, scale, factor)
+        ctx.alpha = alpha
+        return x * factor
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        x, scale, factor = ctx.saved_tensors
+        direct = gradient * factor
+        # Through the scale: -0.75 * scale ** -1.75 of each neighbor, whose window x * x is in.
+        through = _window_mean((direct * x).div_(scale))
+        return direct.addcmul_(x, through, value=-1.5 * ctx.alpha), None
+
+
+def _window_mean(x: Tensor) -> Tensor:
+    """Over 3 x 3 windows padded with zeros; its own adjoint."""
+    return F.avg_pool2d(x, kernel_size=3, stride=1, padding=1)
 
 
 class _CaffeNet(nn.Module):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clr_ignite.cifar10.data import DataSet, load
@@ -67,6 +68,46 @@ def test_the_normalization_is_caffes_formula() -> None:
         window = x[n, c, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
         scale = (1 + 5e-5 / 9 * window.square().sum()) ** 0.75
         assert found[n, c, i, j].item() == pytest.approx((x[n, c, i, j] / scale).item(), rel=1e-12)
+
+
+def formulas_gradient(x: Tensor, alpha: float, weights: Tensor) -> Tensor:
+    """Of the weighted sum of Caffe's formula at ``x``, by autograd."""
+    mean = F.avg_pool2d(x * x, kernel_size=3, stride=1, padding=1)
+    return torch.autograd.grad((weights * x * (1 + alpha * mean) ** -0.75).sum(), x)[0]
+
+
+@pytest.mark.parametrize("alpha", [5e-5, 0.5])
+def test_the_normalizations_gradient_is_that_of_its_formula(alpha: float) -> None:
+    torch.manual_seed(0)
+    spread = 0.5 / alpha**0.5  # so that the scale differs from 1 as much as it does in training
+    x = (spread * torch.randn(2, 3, 5, 4, dtype=torch.float64)).requires_grad_()
+    normalize = WithinChannelLRN(alpha)
+    assert torch.autograd.gradcheck(normalize, x, eps=1e-6 * spread)
+    weights = torch.randn_like(x)
+    (found,) = torch.autograd.grad((weights * normalize(x)).sum(), x)
+    expected = formulas_gradient(x, alpha, weights)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_normalizations_gradient_in_float32_is_that_of_autograd(layout: Any) -> None:
+    torch.manual_seed(0)
+    x = (100 * torch.randn(2, 32, 15, 15)).contiguous(memory_format=layout).requires_grad_()
+    y = WithinChannelLRN()(x)
+    (found,) = torch.autograd.grad(y.sum(), x)
+    expected = formulas_gradient(x, 5e-5, torch.ones_like(x))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert y.is_contiguous(memory_format=layout) and found.is_contiguous(memory_format=layout)
+
+
+def test_the_normalizations_gradient_under_autocast_is_near_that_in_float32() -> None:
+    torch.manual_seed(0)
+    x = (1 + torch.rand(2, 3, 5, 4)).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        (found,) = torch.autograd.grad(WithinChannelLRN(0.5)(x).sum(), x)
+    exact = x.detach().float().requires_grad_()
+    expected = formulas_gradient(exact, 0.5, torch.ones_like(exact))
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.02)
 
 
 def test_the_full_nets_groups_are_caffes() -> None:
