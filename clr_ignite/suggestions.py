@@ -26,11 +26,20 @@ class Bounds:
     """The pair a cyclical schedule needs; None for a bound that the curve does not support.
 
     ``reason`` says in words what the curve showed and, for a missing bound, what to try next.
+
+    >>> print(Bounds(0.00049512, None, "accuracy was still rising at 0.02"))
+    base_lr 0.000495, max_lr none: accuracy was still rising at 0.02
     """
 
     base_lr: float | None
     max_lr: float | None
     reason: str
+
+    def __str__(self) -> str:
+        low, high = (
+            "none" if rate is None else f"{rate:.3g}" for rate in (self.base_lr, self.max_lr)
+        )
+        return f"base_lr {low}, max_lr {high}: {self.reason}"
 
 
 def smith_bounds(lr: Sequence[float], accuracy: Sequence[float]) -> Bounds:

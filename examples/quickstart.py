@@ -37,7 +37,7 @@ range_test = LRRangeTest(
 result = range_test.run(trainer, loader)
 result.plot("range_test.png")
 bounds = result.suggest()
-print(f"base_lr {bounds.base_lr:.3g}, max_lr {bounds.max_lr:.3g}: {bounds.reason}")
+print(bounds)
 
 # Train between these bounds, two epochs up and two down, and beside it at either of them alone.
 curves = {}

@@ -81,9 +81,7 @@ def range_test(options: argparse.Namespace) -> None:
             progress=options.progress,
             on_row=None if plotter is None else plotter.on_row,
         )
-    bounds = result.suggest()
-    print(f"{result.stop_reason}: {result.stop_detail}")
-    print(f"base_lr {bounds.base_lr}, max_lr {bounds.max_lr}: {bounds.reason}")
+    print(f"{result.stop_reason}: {result.stop_detail}\n{result.suggest()}")
 
 
 def preview(options: argparse.Namespace) -> None:

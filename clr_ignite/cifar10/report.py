@@ -204,10 +204,9 @@ def _not_run(groups: Sequence[Group]) -> str:
 
 
 def _bounds(name: str, result: RangeTestResult) -> str:
-    bounds = result.suggest()
     return (
         f"\nRange test {name}, {result.start_lr:g} to {result.end_lr:g} in {result.num_iter:,} "
-        f"steps: base_lr {bounds.base_lr}, max_lr {bounds.max_lr} ({bounds.reason}).\n"
+        f"steps: {result.suggest()}.\n"
     )
 
 
