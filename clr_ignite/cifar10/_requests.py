@@ -20,7 +20,7 @@ from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_siz
 
 _PASSED_ON = (
     *("model", "optimizer", "pixels", "pooling", "init", "order"),
-    *("multipliers", "batch_size", "weight_decay"),
+    *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay"),
 )
 _CYCLES = 5  # of a run whose length is not given
 
@@ -42,10 +42,6 @@ def training_experiment(options: argparse.Namespace, data: DataSet) -> Experimen
     given = _given(options)
     if options.hold_out is not None:
         given["held_out"] = options.hold_out
-    if options.momentum is not None:
-        given["momentum"] = _number_or_schedule(options.momentum)
-    if options.nesterov is not None:
-        given["nesterov"] = options.nesterov
     if options.schedule or options.bounds:
         given["schedule"] = schedule = requested_schedule(
             options, _per_epoch(given, data, given.get("held_out", 0))
@@ -74,7 +70,13 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
         "iterations": iterations,
         "held_out": held,
     }
-    return Experiment.from_dict(_row(options) | given | sweep)
+    experiment = Experiment.from_dict(_row(options) | given | sweep)
+    if callable(experiment.momentum):
+        raise ValueError(
+            f"--momentum must be a number in a range test, got {experiment.momentum!r}: only the "
+            "rate is swept"
+        )
+    return experiment
 
 
 def seeds(text: str) -> list[int]:
@@ -143,11 +145,11 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        name: getattr(options, name)
-        for name in _PASSED_ON
-        if getattr(options, name, None) is not None
-    }
+    found = {name: getattr(options, name) for name in _PASSED_ON}
+    given = {name: value for name, value in found.items() if value is not None}
+    if "momentum" in given:
+        given["momentum"] = _number_or_schedule(given["momentum"])
+    return given
 
 
 def _row(options: argparse.Namespace) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
         "schedule": "", "iterations": 3, "model": "quick", "pixels": "unit", "batch_size": 10,
         "momentum": "Linear(start=0.95, end=0.85, steps=3)", "nesterov": True,
         "weight_decay": 0.001, "multipliers": False, "pooling": "floor", "init": "torch",
-        "order": "fixed", "held_out": 20,
+        "order": "fixed", "held_out": 20, "optimizer": "sgd",
     }  # fmt: skip
     assert (config["seed"], config["eval_every"]) == (7, 2)
     environment = config["environments"][0]
@@ -200,10 +200,10 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
 
 def test_a_row_of_the_table_by_name(tmp_path: Path) -> None:
     words = ["--experiment", "full-triangular2", "--iterations", "1", "--model", "full"]
-    assert train(tmp_path, *words) == 0
+    assert train(tmp_path, *words, "--optimizer", "adam") == 0
     config = json.loads((tmp_path / "config.json").read_text())["experiment"]
     expected = EXPERIMENTS["full-triangular2"].experiment.to_dict()
-    assert config == expected | {"iterations": 1, "batch_size": 10}
+    assert config == expected | {"iterations": 1, "batch_size": 10, "optimizer": "adam"}
 
 
 def test_the_progress_bar_is_on_by_default(
@@ -231,6 +231,15 @@ def test_how_a_run_ended_is_said(result: dict[str, Any], words: str) -> None:
         "ended_at_cycle_end": False, "cycle_end_iteration": 8, "cycle_end_accuracy": 0.7,
     }  # fmt: skip
     assert words in describe(known | result)
+
+
+def test_a_range_test_takes_the_runs_own_momentum_and_decay(tmp_path: Path) -> None:
+    words = ["range-test", "--experiment", "full-1cycle", "--iterations", "3", "--batch-size", "10"]
+    own = ["--momentum", "0.8", "--weight-decay", "0.001", "--out", str(tmp_path), "--no-progress"]
+    assert main([*words, *own]) == 0
+    experiment = json.loads((tmp_path / "config.json").read_text())["experiment"]
+    assert (experiment["momentum"], experiment["weight_decay"]) == (0.8, 0.001)
+    assert experiment["nesterov"] is True  # the row's
 
 
 def test_preview_draws_a_schedule(tmp_path: Path) -> None:
@@ -264,6 +273,7 @@ def test_preview_draws_a_schedule(tmp_path: Path) -> None:
         (["range-test", "--out", "x", "--start-lr", "0.1"], "start_lr must be below"),
         (["range-test", "--out", "x", "--hold-out", "0"], "--hold-out must be at least 1"),
         (["range-test", "--out", "x", "--iterations", "1"], "steps must be at least 1, got 0"),
+        (["range-test", "--out", "x", "--experiment", "full-1cycle"], "--momentum must be a numb"),
         (["report", "nowhere"], "nowhere holds no run"),
         (["train", "--out", "x", "--schedule", "Fixed(1)", "--device", "abacus"], "'abacus' c"),
     ],
