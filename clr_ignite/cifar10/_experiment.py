@@ -40,6 +40,8 @@ class Experiment:
         momentum: a number in [0, 1) or a schedule; of Adam the first beta; AdaGrad and AdaDelta
             have none, so there it must be 0.
         nesterov: Nesterov's momentum, with SGD.
+        ema_decay: of the exponential moving average of the weights, a step; at least 0 and below 1.
+            The average is what is evaluated; 0 evaluates the weights themselves.
         weight_decay: L2 factor before Caffe's decay multipliers, at least 0.
         multipliers: Caffe's lr and decay multipliers per parameter.
         pooling, init: ``"ceil"`` and ``"caffe"``; ``"floor"`` and ``"torch"`` are the variants of
@@ -62,6 +64,7 @@ class Experiment:
     momentum: float | Schedule = 0.9
     nesterov: bool = False
     weight_decay: float = 0.004
+    ema_decay: float = 0.0
     multipliers: bool = True
     pooling: Pooling = "ceil"
     init: Init = "caffe"
@@ -78,6 +81,8 @@ class Experiment:
         count("batch_size", self.batch_size)
         count("held_out", self.held_out, least=0)
         non_negative("weight_decay", self.weight_decay)
+        if not non_negative("ema_decay", self.ema_decay) < 1:
+            raise ValueError(f"ema_decay must be below 1, got {self.ema_decay}")
         if not callable(self.momentum) and not non_negative("momentum", self.momentum) < 1:
             raise ValueError(f"momentum must be below 1, got {self.momentum}")
         if self.optimizer in _WITHOUT_MOMENTUM and (callable(self.momentum) or self.momentum):

@@ -20,7 +20,7 @@ from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_siz
 
 _PASSED_ON = (
     *("model", "optimizer", "pixels", "pooling", "init", "order"),
-    *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay"),
+    *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
 )
 _CYCLES = 5  # of a run whose length is not given
 
@@ -69,6 +69,7 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
         "schedule": kind(options.start_lr, options.end_lr, iterations - 1),
         "iterations": iterations,
         "held_out": held,
+        "ema_decay": 0.0,  # the rate just used shows in the weights themselves
     }
     experiment = Experiment.from_dict(_row(options) | given | sweep)
     if callable(experiment.momentum):
@@ -145,7 +146,7 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    found = {name: getattr(options, name) for name in _PASSED_ON}
+    found = {name: getattr(options, name, None) for name in _PASSED_ON}
     given = {name: value for name, value in found.items() if value is not None}
     if "momentum" in given:
         given["momentum"] = _number_or_schedule(given["momentum"])

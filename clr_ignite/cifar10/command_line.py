@@ -68,6 +68,9 @@ def _train(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _common(command)
     _schedule(command, required=False)
     command.add_argument("--iterations", type=int, help="steps (default: 5 cycles)")
+    command.add_argument(
+        "--ema-decay", type=float, help="evaluate averaged weights (default 0: no)"
+    )
     command.add_argument("--hold-out", type=int, help="evaluate on that many training images")
     command.add_argument("--eval-every", type=int, default=500, help="iterations (default 500)")
 

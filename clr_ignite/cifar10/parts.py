@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from ignite.engine import Engine, create_supervised_evaluator, create_supervised_trainer
+from ignite.handlers import EMAHandler
 from ignite.metrics import Accuracy, Loss
 
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
@@ -23,7 +24,8 @@ class Parts:
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
     trainer: Engine  # its output is the batch's mean loss, detached, on the device
-    evaluator: Engine  # metrics "accuracy" (0..1) and "loss"
+    evaluator: Engine  # metrics "accuracy" (0..1) and "loss"; of the averaged weights, if any
+    average: EMAHandler | None  # attached to the trainer
     batches: Batches
     eval_batches: EvalBatches
 
@@ -42,21 +44,27 @@ def build(
     model = model.to(memory_format=torch.channels_last)
     optimizer = _optimizer(experiment, model)
     batches, eval_batches = _batches(experiment, data, seed, device, start)
+    trainer = create_supervised_trainer(
+        model,
+        optimizer,
+        F.cross_entropy,
+        device=device,
+        output_transform=lambda x, y, y_pred, loss: loss.detach(),
+    )
+    average = None
+    if experiment.ema_decay:
+        average = EMAHandler(model, momentum=1 - experiment.ema_decay)
+        average.attach(trainer)
     return Parts(
         model=model,
         optimizer=optimizer,
-        trainer=create_supervised_trainer(
-            model,
-            optimizer,
-            F.cross_entropy,
-            device=device,
-            output_transform=lambda x, y, y_pred, loss: loss.detach(),
-        ),
+        trainer=trainer,
         evaluator=create_supervised_evaluator(
-            model,
+            model if average is None else average.ema_model,
             metrics={"accuracy": Accuracy(), "loss": Loss(F.cross_entropy)},
             device=device,
         ),
+        average=average,
         batches=batches,
         eval_batches=eval_batches,
     )

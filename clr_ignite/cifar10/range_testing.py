@@ -39,11 +39,15 @@ def range_test(
     leaves its rows in the CSV and goes on from them.
 
     Args:
-        experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0.
+        experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0 and
+            without averaged weights, which lag behind the rate.
 
     Raises:
+        ValueError: ``ema_decay`` is not 0.
         RunError: ``out`` belongs to something else, or is in use.
     """
+    if experiment.ema_decay:
+        raise ValueError(f"ema_decay must be 0 in a range test, got {experiment.ema_decay}")
     folder = RunFolder(out)
     settings = {"seed": seed, "every": every, "diverge_th": diverge_th}
     with folder.locked():

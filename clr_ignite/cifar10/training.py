@@ -91,6 +91,8 @@ class _Run:
     def _load(self, state: dict[str, Any]) -> None:
         self.parts.model.load_state_dict(state["model"])
         self.parts.optimizer.load_state_dict(state["optimizer"])
+        if self.parts.average is not None:
+            self.parts.average.ema_model.load_state_dict(state["average"])
         self.loss_sum.copy_(state["loss_sum"])
         self.loss_count = state["loss_count"]
         self.seconds = state["seconds"]
@@ -144,11 +146,13 @@ class _Run:
             engine.terminate()
 
     def _checkpoint(self, engine: Engine, *, started: float) -> None:
+        average = self.parts.average
         self.folder.save_checkpoint(
             {
                 "iteration": engine.state.iteration,
                 "model": self.parts.model.state_dict(),
                 "optimizer": self.parts.optimizer.state_dict(),
+                "average": average and average.ema_model.state_dict(),
                 "loss_sum": self.loss_sum,
                 "loss_count": self.loss_count,
                 "seconds": self.seconds + time.monotonic() - started,

@@ -175,6 +175,8 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
     words += [
         "--order",
         "fixed",
+        "--ema-decay",
+        "0.5",
         "--nesterov",
         "--hold-out",
         "20",
@@ -189,7 +191,7 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
         "schedule": "", "iterations": 3, "model": "quick", "pixels": "unit", "batch_size": 10,
         "momentum": "Linear(start=0.95, end=0.85, steps=3)", "nesterov": True,
         "weight_decay": 0.001, "multipliers": False, "pooling": "floor", "init": "torch",
-        "order": "fixed", "held_out": 20, "optimizer": "sgd",
+        "order": "fixed", "held_out": 20, "optimizer": "sgd", "ema_decay": 0.5,
     }  # fmt: skip
     assert (config["seed"], config["eval_every"]) == (7, 2)
     environment = config["environments"][0]

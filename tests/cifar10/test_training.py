@@ -175,6 +175,36 @@ def test_a_cut_off_run_resumes_bit_for_bit(data: DataSet, tmp_path: Path, at: in
     assert texts[0] == texts[1]
 
 
+def test_averaged_weights_are_evaluated_and_resume(data: DataSet, tmp_path: Path) -> None:
+    chosen = experiment(ema_decay=0.9, pixels="unit", init="torch")
+    first = build(chosen, data, seed=3, device="cpu").model.state_dict()
+    expected = {name: tensor.clone() for name, tensor in first.items()}
+
+    def follow(parts: Parts) -> None:
+        def average() -> None:
+            for name, tensor in parts.model.state_dict().items():
+                expected[name] = 0.9 * expected[name] + 0.1 * tensor
+
+        parts.trainer.add_event_handler(Events.ITERATION_COMPLETED, average)
+
+    whole = train(chosen, data, tmp_path / "whole", seed=3, eval_every=5, observe=follow)
+    with pytest.raises(KeyboardInterrupt):
+        train(chosen, data, tmp_path / "cut", seed=3, eval_every=5, observe=cut_off(13))  # type: ignore[arg-type]
+    assert train(chosen, data, tmp_path / "cut", seed=3, eval_every=5) | {"seconds": 0} == (
+        whole | {"seconds": 0}
+    )
+    states = [RunFolder(tmp_path / name).load_checkpoint() for name in ("whole", "cut")]
+    for name, tensor in expected.items():
+        for state in states:
+            assert state is not None
+            torch.testing.assert_close(state["average"][name], tensor)
+            assert not torch.equal(state["model"][name], tensor)
+    parts = build(experiment(pixels="unit", init="torch"), data, seed=3, device="cpu")
+    parts.model.load_state_dict(states[0]["average"])  # type: ignore[index]
+    loss = parts.evaluator.run(parts.eval_batches).metrics["loss"]
+    assert RunFolder(tmp_path / "whole").rows()[-1]["eval_loss"] == loss
+
+
 def test_rows_beyond_the_checkpoint_and_a_torn_line_are_dropped(
     data: DataSet, tmp_path: Path
 ) -> None:
@@ -291,6 +321,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
         ({"batch_size": True}, "batch_size must be a whole number"),
         ({"momentum": 1.0}, "momentum must be below 1"),
         ({"weight_decay": float("nan")}, "weight_decay must be finite"),
+        ({"ema_decay": 1.0}, "ema_decay must be below 1, got 1.0"),
         ({"held_out": -1}, "held_out must be at least 0"),
         ({"schedule": 0.1}, "schedule must be a schedule"),
         ({"optimizer": "lion"}, "optimizer must be one of"),
