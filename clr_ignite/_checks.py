@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def non_negative(name: str, value: float) -> float:
@@ -39,6 +43,16 @@ def count(name: str, value: int, *, least: int = 1) -> int:
     return int(value)
 
 
+def several(name: str, values: Iterable[T], what: str) -> tuple[T, ...]:
+    """``values`` as a tuple; text, whose parts are never meant, is refused."""
+    try:
+        if not isinstance(values, str | bytes):
+            return tuple(values)
+    except TypeError:  # not iterable after all, such as an array without a dimension
+        pass
+    raise TypeError(f"{name} must be a sequence of {what}, got {values!r}")
+
+
 def check_bounds(base_lr: float, max_lr: float) -> None:
     """Refuse an upper boundary below the lower one."""
     if max_lr < base_lr:
@@ -48,6 +62,10 @@ def check_bounds(base_lr: float, max_lr: float) -> None:
 def _finite(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:  # an int or a Fraction beyond the largest float
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {value!r}")
-    return float(value)
+    return number

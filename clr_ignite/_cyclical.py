@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from clr_ignite._checks import check_bounds, count, non_negative, positive, shrinking
@@ -19,7 +20,7 @@ def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
     2000
     """
     per_epoch = count("iterations_per_epoch", iterations_per_epoch)
-    return max(1, round(positive("epochs", epochs) * per_epoch))
+    return max(1, round(Fraction(positive("epochs", epochs)) * per_epoch))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Triangular2(Cycle):
         peak = self.max_lr
         if cycle:
             # ldexp takes any number of halvings; 2.0 ** cycle overflows after 1,024 cycles.
-            peak = self.base_lr + math.ldexp(self.max_lr - self.base_lr, -cycle)
+            peak = self.base_lr + math.ldexp(self.max_lr - self.base_lr, -int(cycle))
         return between(self.base_lr, peak, self._rise(iteration), self.step_size)
 
 
