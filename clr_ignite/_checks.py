@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+class Fields:
+    """Lets the ``__post_init__`` of a frozen dataclass store its checked arguments."""
+
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
 
 def non_negative(name: str, value: float) -> float:
@@ -34,13 +42,42 @@ def shrinking(name: str, value: float) -> float:
     return number
 
 
-def count(name: str, value: int, *, least: int = 1) -> int:
-    """``value`` as an int of at least ``least``; a whole float is refused like any other."""
+def whole(name: str, value: int) -> int:
+    """``value`` as an int; a whole float is refused like any other."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
     return int(value)
+
+
+def count(name: str, value: int, *, least: int = 1) -> int:
+    """``value`` as an int of at least ``least``."""
+    number = whole(name, value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return number
+
+
+def choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse what is not one of ``choices``."""
+    if not (isinstance(value, str) and value in choices):
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+
+
+def instance(name: str, value: object, kinds: Any, what: str) -> None:
+    """Refuse what is not of ``kinds``, ``what`` in words."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {what}, got {value!r}")
+
+
+def flag(name: str, value: bool) -> None:
+    """Refuse what is neither True nor False."""
+    instance(name, value, bool, "True or False")
+
+
+def function(name: str, value: object, what: str = "callable") -> None:
+    """Refuse what cannot be called; ``what`` it should be in words."""
+    if not callable(value):
+        raise TypeError(f"{name} must be {what}, got {value!r}")
 
 
 def several(name: str, values: Iterable[T], what: str) -> tuple[T, ...]:

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from clr_ignite._checks import check_bounds, count, non_negative, positive, shrinking
-from clr_ignite._ramps import Chain, Fields, Linear, between
+from clr_ignite._checks import (
+    Fields,
+    check_bounds,
+    choice,
+    count,
+    non_negative,
+    positive,
+    shrinking,
+)
+from clr_ignite._ramps import Chain, Linear, between
 
 
 def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
@@ -115,8 +123,7 @@ class ExpRange(Cycle):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set(gamma=shrinking("gamma", self.gamma))
-        if self.scale not in ("bounds", "amplitude"):
-            raise ValueError(f"scale must be 'bounds' or 'amplitude', got {self.scale!r}")
+        choice("scale", self.scale, ("bounds", "amplitude"))
 
     def __call__(self, iteration: int) -> float:
         decline = math.pow(self.gamma, iteration)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clr_ignite._checks import count, non_negative, positive, several, shrinking
+from clr_ignite._checks import Fields, count, non_negative, positive, several, shrinking
 
 Schedule = Callable[[int], float]
 
@@ -27,14 +27,6 @@ def between(start: float, end: float, done: int, steps: int) -> float:
     if 2 * done <= steps:
         return start + (end - start) * (done / steps)
     return end - (end - start) * ((steps - done) / steps)
-
-
-class Fields:
-    """Lets the ``__post_init__`` of a frozen dataclass store its checked arguments."""
-
-    def _set(self, **fields: object) -> None:
-        for name, value in fields.items():
-            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)

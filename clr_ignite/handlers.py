@@ -9,8 +9,8 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamScheduler
 
-from clr_ignite._checks import count
-from clr_ignite._engine import attached_handlers
+from clr_ignite._checks import count, function, instance
+from clr_ignite._engine import attached_handlers, check_engine
 from clr_ignite.schedules import Schedule, ends_cycle
 
 
@@ -42,13 +42,11 @@ class ScheduleHandler:
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, **schedules: Schedule) -> None:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
+        instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
         if not schedules:
             raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
         for name, schedule in schedules.items():
-            if not callable(schedule):
-                raise TypeError(f"{name} must be a callable iteration -> value, got {schedule!r}")
+            function(name, schedule, "a callable iteration -> value")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
         self._named = tuple(schedules.items())
@@ -74,8 +72,9 @@ class ScheduleHandler:
                 this optimizer (checked again when the run starts), or the groups' rates differ and
                 no ``lr_mult`` says how they should relate.
         """
-        count("start", start, least=0)
-        count("accumulation_steps", accumulation_steps)
+        check_engine("trainer", trainer)
+        start = count("start", start, least=0)
+        accumulation_steps = count("accumulation_steps", accumulation_steps)
         if "lr" in self.schedules:
             check_group_rates(self.optimizer)
         if trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
@@ -103,7 +102,7 @@ class ScheduleHandler:
         # The groups are read anew each time: load_state_dict replaces the list and the dicts.
         groups = self.optimizer.param_groups
         for name, schedule in self._named:
-            value = schedule(step)
+            value = float(schedule(step))  # a NumPy number would end up in checkpoints
             for group in groups:
                 if name == "lr":
                     rate = value * group["lr_mult"] if "lr_mult" in group else value
@@ -151,6 +150,7 @@ def cycle_end(
         at_cycle_end = Events.ITERATION_COMPLETED(event_filter=cycle_end(clr))
         trainer.add_event_handler(at_cycle_end, lambda engine: evaluator.run(val_loader))
     """
+    function("schedule", schedule, "a callable iteration -> value")
     count("start", start, least=0)
     count("accumulation_steps", accumulation_steps)
 

@@ -262,7 +262,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "half"}, "model must be one of"),
+        ({"model": "half"}, "model must be 'full' or 'quick'"),
         ({"iterations": 0}, "iterations must be at least 1, got 0"),
         ({"batch_size": True}, "batch_size must be a whole number"),
         ({"momentum": 1.0}, "momentum must be below 1"),
