@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -110,7 +110,8 @@ class ScheduleHandler:
                     if type(group["lr"]) is float:
                         group["lr"] = rate
                     else:
-                        put(group, name, rate)
+                        put_rates(groups, [value * g.get("lr_mult", 1.0) for g in groups])
+                        break
                 elif name == "momentum" and "betas" in group:
                     _put_first_beta(group, value)
                 else:
@@ -169,6 +170,20 @@ def check_group_rates(optimizer: torch.optim.Optimizer) -> None:
             f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
             "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
         )
+
+
+def put_rates(groups: list[dict[str, Any]], rates: Sequence[float]) -> None:
+    """Set each group's rate, a tensor in place.
+
+    torch gives groups without a rate of their own one and the same tensor; where their rates
+    differ, such a group gets its own.
+    """
+    filled: dict[int, float] = {}
+    for group, rate in zip(groups, rates, strict=True):
+        held = group["lr"]
+        if isinstance(held, torch.Tensor) and filled.setdefault(id(held), rate) != rate:
+            group["lr"] = held.clone()
+        put(group, "lr", rate)
 
 
 def put(group: dict[str, Any], name: str, value: float) -> None:
