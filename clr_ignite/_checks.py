@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Fields:
+    """Lets the ``__post_init__`` of a frozen dataclass store its checked arguments."""
+
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
 
 def non_negative(name: str, value: float) -> float:
@@ -30,13 +42,52 @@ def shrinking(name: str, value: float) -> float:
     return number
 
 
-def count(name: str, value: int, *, least: int = 1) -> int:
-    """``value`` as an int of at least ``least``; a whole float is refused like any other."""
+def whole(name: str, value: int) -> int:
+    """``value`` as an int; a whole float is refused like any other."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
     return int(value)
+
+
+def count(name: str, value: int, *, least: int = 1) -> int:
+    """``value`` as an int of at least ``least``."""
+    number = whole(name, value)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    return number
+
+
+def choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse what is not one of ``choices``."""
+    if not (isinstance(value, str) and value in choices):
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+
+
+def instance(name: str, value: object, kinds: Any, what: str) -> None:
+    """Refuse what is not of ``kinds``, ``what`` in words."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {what}, got {value!r}")
+
+
+def flag(name: str, value: bool) -> None:
+    """Refuse what is neither True nor False."""
+    instance(name, value, bool, "True or False")
+
+
+def function(name: str, value: object, what: str = "callable") -> None:
+    """Refuse what cannot be called; ``what`` it should be in words."""
+    if not callable(value):
+        raise TypeError(f"{name} must be {what}, got {value!r}")
+
+
+def several(name: str, values: Iterable[T], what: str) -> tuple[T, ...]:
+    """``values`` as a tuple; text, whose parts are never meant, is refused."""
+    try:
+        if not isinstance(values, str | bytes):
+            return tuple(values)
+    except TypeError:  # not iterable after all, such as an array without a dimension
+        pass
+    raise TypeError(f"{name} must be a sequence of {what}, got {values!r}")
 
 
 def check_bounds(base_lr: float, max_lr: float) -> None:
@@ -48,6 +99,10 @@ def check_bounds(base_lr: float, max_lr: float) -> None:
 def _finite(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:  # an int or a Fraction beyond the largest float
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {value!r}")
-    return float(value)
+    return number

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
-from clr_ignite._checks import check_bounds, count, non_negative, positive, shrinking
-from clr_ignite._ramps import Chain, Fields, Linear, between
+from clr_ignite._checks import (
+    Fields,
+    check_bounds,
+    choice,
+    count,
+    non_negative,
+    positive,
+    shrinking,
+)
+from clr_ignite._ramps import Chain, Linear, between
 
 
 def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
@@ -19,7 +28,7 @@ def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
     2000
     """
     per_epoch = count("iterations_per_epoch", iterations_per_epoch)
-    return max(1, round(positive("epochs", epochs) * per_epoch))
+    return max(1, round(Fraction(positive("epochs", epochs)) * per_epoch))
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Triangular2(Cycle):
         peak = self.max_lr
         if cycle:
             # ldexp takes any number of halvings; 2.0 ** cycle overflows after 1,024 cycles.
-            peak = self.base_lr + math.ldexp(self.max_lr - self.base_lr, -cycle)
+            peak = self.base_lr + math.ldexp(self.max_lr - self.base_lr, -int(cycle))
         return between(self.base_lr, peak, self._rise(iteration), self.step_size)
 
 
@@ -114,8 +123,7 @@ class ExpRange(Cycle):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._set(gamma=shrinking("gamma", self.gamma))
-        if self.scale not in ("bounds", "amplitude"):
-            raise ValueError(f"scale must be 'bounds' or 'amplitude', got {self.scale!r}")
+        choice("scale", self.scale, ("bounds", "amplitude"))
 
     def __call__(self, iteration: int) -> float:
         decline = math.pow(self.gamma, iteration)

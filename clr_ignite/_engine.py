@@ -14,6 +14,8 @@ from typing import Any
 from ignite.engine import Engine, Events, State
 from ignite.metrics import Metric
 
+from clr_ignite._checks import instance
+
 _CONTAINERS = (list, dict, set, deque)
 _CLEAR = {
     "last_event_name": None,
@@ -24,6 +26,11 @@ _CLEAR = {
     "_init_iter": None,
     "_internal_run_generator": None,
 }
+
+
+def check_engine(name: str, engine: object) -> None:
+    """Refuse what is no Engine."""
+    instance(name, engine, Engine, "an ignite.engine.Engine")
 
 
 def attached_handlers(engine: Engine) -> Iterator[Callable[..., Any]]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clr_ignite._checks import count, non_negative, positive
+from clr_ignite._checks import Fields, choice, count, non_negative, positive
 from clr_ignite.schedules import Geometric, Linear, Schedule
 
 Rates = float | tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Fields):
     """The checked arguments of a sweep; rates are one number, or one for each param group.
 
     Raises:
@@ -27,12 +27,13 @@ class Plan:
     hold: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start_lr", _rates("start_lr", self.start_lr, non_negative))
-        object.__setattr__(self, "end_lr", _rates("end_lr", self.end_lr, positive))
-        count("num_iter", self.num_iter, least=2)
-        count("hold", self.hold)
-        if self.step_mode not in ("linear", "exponential"):
-            raise ValueError(f"step_mode must be 'linear' or 'exponential', got {self.step_mode!r}")
+        self._set(
+            start_lr=_rates("start_lr", self.start_lr, non_negative),
+            end_lr=_rates("end_lr", self.end_lr, positive),
+            num_iter=count("num_iter", self.num_iter, least=2),
+            hold=count("hold", self.hold),
+        )
+        choice("step_mode", self.step_mode, ("linear", "exponential"))
         if self.num_iter % self.hold or self.num_iter == self.hold:
             raise ValueError(
                 f"hold must divide num_iter ({self.num_iter}) into two rates or more, "
@@ -72,7 +73,7 @@ class Plan:
 
 
 def _rates(name: str, value: Any, check: Callable[[str, float], float]) -> Rates:
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         if not value:
             raise ValueError(f"{name} must hold a rate for each param group, got {value!r}")
         return tuple(check(name, rate) for rate in value)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from clr_ignite._checks import count, non_negative, positive, shrinking
+from clr_ignite._checks import Fields, count, non_negative, positive, several, shrinking
 
 Schedule = Callable[[int], float]
 
@@ -27,14 +27,6 @@ def between(start: float, end: float, done: int, steps: int) -> float:
     if 2 * done <= steps:
         return start + (end - start) * (done / steps)
     return end - (end - start) * ((steps - done) / steps)
-
-
-class Fields:
-    """Lets the ``__post_init__`` of a frozen dataclass store its checked arguments."""
-
-    def _set(self, **fields: object) -> None:
-        for name, value in fields.items():
-            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class MultiStep(Fields):
     Args:
         base_lr: the rate before the first milestone, at least 0.
         milestones: iterations, strictly increasing, each at least 1.
-        gamma: the factor, above 0.
+        gamma: the factor, above 0; one above 1 must leave the last rate finite.
 
     >>> [MultiStep(1.0, (2, 3), 0.5)(t) for t in range(5)]
     [1.0, 1.0, 0.5, 0.25, 0.25]
@@ -77,9 +69,8 @@ class MultiStep(Fields):
     gamma: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.milestones, str) or not isinstance(self.milestones, Iterable):
-            raise TypeError(f"milestones must be a sequence of iterations, got {self.milestones!r}")
-        milestones = tuple(count("milestones", m) for m in self.milestones)
+        given = several("milestones", self.milestones, "iterations")
+        milestones = tuple(count("milestones", m) for m in given)
         if any(a >= b for a, b in zip(milestones, milestones[1:], strict=False)):
             raise ValueError(f"milestones must be strictly increasing, got {milestones}")
         self._set(
@@ -87,9 +78,19 @@ class MultiStep(Fields):
             milestones=milestones,
             gamma=positive("gamma", self.gamma),
         )
+        if not self._ends_finite():
+            raise ValueError(
+                f"gamma must keep base_lr * gamma ** {len(milestones)} finite, got {self.gamma}"
+            )
 
     def __call__(self, iteration: int) -> float:
         return self.base_lr * math.pow(self.gamma, bisect_right(self.milestones, iteration))
+
+    def _ends_finite(self) -> bool:
+        try:
+            return math.isfinite(self.base_lr * math.pow(self.gamma, len(self.milestones)))
+        except OverflowError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -169,11 +170,10 @@ class Geometric(Fields):
         )
 
     def __call__(self, iteration: int) -> float:
-        done = min(iteration, self.steps)
-        span = math.log(self.end) - math.log(self.start)  # end / start can overflow
-        if 2 * done <= self.steps:
-            return self.start * math.exp(span * (done / self.steps))
-        return self.end * math.exp(-span * ((self.steps - done) / self.steps))
+        done = min(iteration, self.steps) / self.steps
+        # Neither power can overflow, as end / start can; rounded, they may pass an end by a hair.
+        value = math.pow(self.start, 1 - done) * math.pow(self.end, done)
+        return min(max(value, min(self.start, self.end)), max(self.start, self.end))
 
 
 @dataclass(frozen=True, init=False, repr=False)

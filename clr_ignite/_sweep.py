@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clr_ignite._divergence import Divergence
 from clr_ignite._ranks import any_rank, batch_size, mean_over_ranks, several_ranks
-from clr_ignite.handlers import put
+from clr_ignite.handlers import put_rates
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
 
@@ -76,8 +76,9 @@ class Sweep:
             self._compare("between two steps")
         step = len(self.result)
         self._rates = [schedule(step) for schedule in self.schedules]
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            put(group, "lr", rate * group.get("lr_mult", 1.0))
+        groups = self.optimizer.param_groups
+        used = zip(groups, self._rates, strict=True)
+        put_rates(groups, [rate * group.get("lr_mult", 1.0) for group, rate in used])
         self._stepped = False
         self._scales = [scaler.get_scale() for scaler in self.scalers]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamScheduler
 
-from clr_ignite._checks import count
-from clr_ignite._engine import attached_handlers
+from clr_ignite._checks import count, function, instance
+from clr_ignite._engine import attached_handlers, check_engine
 from clr_ignite.schedules import Schedule, ends_cycle
 
 
@@ -42,13 +42,11 @@ class ScheduleHandler:
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, **schedules: Schedule) -> None:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise TypeError(f"optimizer must be a torch.optim.Optimizer, got {optimizer!r}")
+        instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
         if not schedules:
             raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
         for name, schedule in schedules.items():
-            if not callable(schedule):
-                raise TypeError(f"{name} must be a callable iteration -> value, got {schedule!r}")
+            function(name, schedule, "a callable iteration -> value")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
         self._named = tuple(schedules.items())
@@ -74,8 +72,9 @@ class ScheduleHandler:
                 this optimizer (checked again when the run starts), or the groups' rates differ and
                 no ``lr_mult`` says how they should relate.
         """
-        count("start", start, least=0)
-        count("accumulation_steps", accumulation_steps)
+        check_engine("trainer", trainer)
+        start = count("start", start, least=0)
+        accumulation_steps = count("accumulation_steps", accumulation_steps)
         if "lr" in self.schedules:
             check_group_rates(self.optimizer)
         if trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
@@ -103,7 +102,7 @@ class ScheduleHandler:
         # The groups are read anew each time: load_state_dict replaces the list and the dicts.
         groups = self.optimizer.param_groups
         for name, schedule in self._named:
-            value = schedule(step)
+            value = float(schedule(step))  # a NumPy number would end up in checkpoints
             for group in groups:
                 if name == "lr":
                     rate = value * group["lr_mult"] if "lr_mult" in group else value
@@ -111,7 +110,8 @@ class ScheduleHandler:
                     if type(group["lr"]) is float:
                         group["lr"] = rate
                     else:
-                        put(group, name, rate)
+                        put_rates(groups, [value * g.get("lr_mult", 1.0) for g in groups])
+                        break
                 elif name == "momentum" and "betas" in group:
                     _put_first_beta(group, value)
                 else:
@@ -151,6 +151,7 @@ def cycle_end(
         at_cycle_end = Events.ITERATION_COMPLETED(event_filter=cycle_end(clr))
         trainer.add_event_handler(at_cycle_end, lambda engine: evaluator.run(val_loader))
     """
+    function("schedule", schedule, "a callable iteration -> value")
     count("start", start, least=0)
     count("accumulation_steps", accumulation_steps)
 
@@ -169,6 +170,20 @@ def check_group_rates(optimizer: torch.optim.Optimizer) -> None:
             f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
             "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
         )
+
+
+def put_rates(groups: list[dict[str, Any]], rates: Sequence[float]) -> None:
+    """Set each group's rate, a tensor in place.
+
+    torch gives groups without a rate of their own one and the same tensor; where their rates
+    differ, such a group gets its own.
+    """
+    filled: dict[int, float] = {}
+    for group, rate in zip(groups, rates, strict=True):
+        held = group["lr"]
+        if isinstance(held, torch.Tensor) and filled.setdefault(id(held), rate) != rate:
+            group["lr"] = held.clone()
+        put(group, "lr", rate)
 
 
 def put(group: dict[str, Any], name: str, value: float) -> None:

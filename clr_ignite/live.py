@@ -7,13 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 
-from clr_ignite._checks import positive
+from clr_ignite._checks import count, function, instance, positive
+from clr_ignite._engine import check_engine
 from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import COLORS, Window
 from clr_ignite.repeated import RepeatedResult
@@ -59,6 +59,9 @@ class VisdomPlotter:
         every: float = 1.0,
         timeout: float = 5.0,
     ) -> None:
+        for name, text in {"url": url, "username": username, "password": password}.items():
+            instance(name, text, str | None, "text or None")
+        instance("env", env, str, "text")
         server, port = address(url)
         self.url, self.env = f"{server}:{port}", env
         self.timeout = positive("timeout", timeout)
@@ -86,12 +89,7 @@ class VisdomPlotter:
     def __enter__(self) -> VisdomPlotter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -118,6 +116,12 @@ class VisdomPlotter:
             cycle_end: marks where cycles end, see :func:`clr_ignite.cycle_end`.
             total: iterations in the whole run, for the time left.
         """
+        check_engine("trainer", trainer)
+        instance("evaluator", evaluator, Engine | None, "an ignite.engine.Engine or None")
+        instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
+        function("output_transform", output_transform)
+        instance("cycle_end", cycle_end, Callable | None, "callable or None")
+        total = None if total is None else count("total", total)
         started = {"time": time.monotonic(), "iteration": 0}
 
         def step(engine: Engine) -> None:
@@ -169,9 +173,9 @@ class VisdomPlotter:
 
     def preview(self, schedules: Mapping[str, Schedule], iterations: int) -> None:
         """Draw schedules before training, over iterations 0 to ``iterations - 1``."""
+        step = max(1, count("iterations", iterations) // 20_000)
         window = self._window("preview", title="schedule", y_label="learning rate")
         window.traces.clear()
-        step = max(1, iterations // 20_000)
         for name, schedule in schedules.items():
             trace = window.trace(name)
             for iteration in range(0, iterations, step):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clr_ignite._checks import count
 from clr_ignite.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def plot_schedules(
     schedules: Mapping[str, Schedule], iterations: int, axes: Axes | None = None
 ) -> Axes:
     """The values that ``schedules`` give at iterations 0 to ``iterations - 1``."""
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}")
+    iterations = count("iterations", iterations)
     at = np.unique(np.linspace(0, iterations - 1, min(iterations, _POINTS)).round().astype(int))
     curves: dict[str, Curve] = {
         label: (at.tolist(), [schedule(int(i)) for i in at])

@@ -12,15 +12,23 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
+from clr_ignite._arguments import (
+    check_data,
+    check_evaluation,
+    check_saved,
+    check_watching,
+    outputs,
+    threshold,
+)
 from clr_ignite._checkpoint import Pauses, SweepFile
-from clr_ignite._checks import count, positive
+from clr_ignite._checks import count, several
 from clr_ignite._divergence import Divergence
 from clr_ignite._endless import Endless, length
-from clr_ignite._engine import private
+from clr_ignite._engine import check_engine, private
 from clr_ignite._interrupts import undoing
 from clr_ignite._plan import Plan
 from clr_ignite._ranks import is_first
-from clr_ignite._snapshot import Snapshot, check_covered, random_states, training_flags
+from clr_ignite._snapshot import Snapshot, random_states, training_flags
 from clr_ignite._sweep import Sweep, scalar_of
 from clr_ignite.handlers import check_group_rates
 from clr_ignite.result import RangeTestResult
@@ -95,14 +103,18 @@ class LRRangeTest:
         progress: bool = False,
         checkpoint: str | Path | None = None,
     ) -> None:
+        check_saved(optimizer, to_save)
+        check_evaluation(evaluator, eval_data)
+        check_watching(on_row, progress, checkpoint)
         self.optimizer, self.to_save = optimizer, dict(to_save)
         self.plan = Plan(start_lr, end_lr, num_iter, step_mode, hold)
-        self.diverge_th = diverge_th
+        self.diverge_th = threshold(diverge_th)
         self.evaluator, self.eval_data = evaluator, eval_data
-        self.every = count("every", every) if evaluator is not None else num_iter
-        self.outputs = {"loss": output_transform, **(training_metrics or {})}
-        self.keep, self.on_row, self.progress = tuple(keep), on_row, progress
-        self.checkpoint = checkpoint
+        every = count("every", every)
+        self.every = every if evaluator is not None else self.plan.num_iter
+        self.outputs = outputs(output_transform, training_metrics)
+        self.keep, self.on_row = several("keep", keep, "handlers"), on_row
+        self.progress, self.checkpoint = progress, checkpoint
         #: The record of the last run, there also after an exception.
         self.result: RangeTestResult | None = None
         self._check()
@@ -118,13 +130,8 @@ class LRRangeTest:
                 differing rates without ``lr_mult``, a loss that is no scalar.
             RuntimeError: the optimizer's rate was changed by something else.
         """
-        if isinstance(data, Iterator):
-            raise TypeError(
-                "data must be iterable again and again, such as a DataLoader or a list; "
-                f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
-            )
-        if length(data) == 0:
-            raise ValueError("data must not be empty: its length is 0")
+        check_engine("trainer", trainer)
+        check_data("data", data)
         if not self.plan.per_group:
             check_group_rates(self.optimizer)
         with undoing() as stack:
@@ -135,6 +142,7 @@ class LRRangeTest:
     @contextlib.contextmanager
     def attach(self, trainer: Engine) -> Iterator[Engine]:
         """Inside the block, ``trainer.run(data)`` is the test: ``with test.attach(trainer):``."""
+        check_engine("trainer", trainer)
         if "run" in vars(trainer):
             raise ValueError("a range test is already attached to this trainer")
 
@@ -238,14 +246,7 @@ class LRRangeTest:
 
     def _check(self) -> None:
         self.plan.ranges(len(self.optimizer.param_groups))
-        if self.diverge_th is not None and positive("diverge_th", self.diverge_th) <= 1:
-            raise ValueError(f"diverge_th must be above 1 or None, got {self.diverge_th}")
-        if (self.evaluator is None) != (self.eval_data is None):
-            raise ValueError("evaluator and eval_data belong together: give both or neither")
         if self.every > self.plan.num_iter:
             raise ValueError(
                 f"every must be at most num_iter ({self.plan.num_iter}), got {self.every}"
             )
-        if not any(one is self.optimizer for one in self.to_save.values()):
-            raise ValueError("to_save must hold the optimizer under test")
-        check_covered(self.optimizer, self.to_save.values())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clr_ignite import plots
+from clr_ignite._checks import function, several, whole
 from clr_ignite._result_files import write_text
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
@@ -131,7 +132,8 @@ def repeat_range_test(
     Raises:
         ValueError: no seed, a seed given twice, or what :class:`~clr_ignite.LRRangeTest` refuses.
     """
-    chosen = tuple(seeds)
+    function("setup", setup)
+    chosen = tuple(whole("seeds", seed) for seed in several("seeds", seeds, "whole numbers"))
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds must be different, and at least one, got {chosen}")
     results = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clr_ignite import _result_files, plots
-from clr_ignite._checks import count
+from clr_ignite._checks import count, non_negative
 from clr_ignite._record import MISSING, Record
 from clr_ignite.schedules import OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
@@ -44,7 +44,7 @@ class RangeTestResult(Record):
         Args:
             beta: weight of the past, at least 0 and below 1; 0 smooths nothing.
         """
-        if not 0 <= beta < 1:
+        if not non_negative("beta", beta) < 1:
             raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
         average, weight, smoothed = 0.0, 0.0, []
         for loss in self.loss:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from clr_ignite._checks import count, non_negative
 from clr_ignite._two_knees import fit
 
 Array = np.ndarray[Any, Any]
@@ -67,10 +68,11 @@ def bounds_from_loss(lr: Sequence[float], loss: Sequence[float]) -> Bounds:
 def _bounds(
     lr: Sequence[float], values: Sequence[float], name: str, words: tuple[str, str, str], sign: int
 ) -> Bounds:
-    rates, heights = _finite(lr, values)
+    rates, heights = _finite(lr, values, name)
     rise, rising, fell = words
-    if len(rates) < _POINTS:
-        return Bounds(None, None, f"{name}: {len(rates)} finite points are too few; measure more")
+    points = len(np.unique(rates))
+    if points < _POINTS:
+        return Bounds(None, None, f"{name}: {points} finite points are too few; measure more")
     found = fit(rates, sign * heights)
     first, last = rates[0], rates[-1]
     if not found.significant:
@@ -99,8 +101,10 @@ def steepest(lr: Sequence[float], loss: Sequence[float]) -> float:
     """The rate at the start of the interval in which the loss falls fastest per log of the rate."""
     rates, losses = _finite(lr, loss)
     rates, losses = rates[rates > 0], losses[rates > 0]
-    _at_least(2, rates)
-    return float(rates[np.argmin(np.diff(losses) / np.diff(np.log(rates)))])
+    _at_least(2, np.unique(rates))
+    widths = np.diff(np.log(rates))
+    starts = np.flatnonzero(widths)  # a rate that was kept for several steps spans no interval
+    return float(rates[starts[np.argmin(np.diff(losses)[starts] / widths[starts])]])
 
 
 def minimum(lr: Sequence[float], loss: Sequence[float]) -> float:
@@ -142,6 +146,7 @@ def slide(
     differ by at most ``threshold``.
     """
     rates, losses = _finite(lr, loss)
+    width, threshold = count("width", width), non_negative("threshold", threshold)
     _at_least(width + 1, rates)
     gradient = np.gradient(losses)
     calm = np.abs(gradient[width:] - gradient[:-width])[::-1] <= threshold
@@ -151,15 +156,27 @@ def slide(
     return float(rates[left])
 
 
-def _finite(lr: Sequence[float], values: Sequence[float]) -> tuple[Array, Array]:
-    rates, heights = np.asarray(lr, dtype=float), np.asarray(values, dtype=float)
+def _finite(
+    lr: Sequence[float], values: Sequence[float], name: str = "loss"
+) -> tuple[Array, Array]:
+    rates, heights = _numbers("lr", lr), _numbers(name, values)
     if rates.shape != heights.shape or rates.ndim != 1:
         raise ValueError(
-            f"lr and its values must be two sequences of one length, got shapes {rates.shape} "
+            f"lr and {name} must be two sequences of one length, got shapes {rates.shape} "
             f"and {heights.shape}"
         )
     keep = np.isfinite(rates) & np.isfinite(heights)
-    return rates[keep], heights[keep]
+    rates, heights = rates[keep], heights[keep]
+    if np.any(np.diff(rates, prepend=0.0) < 0):
+        raise ValueError(f"lr must hold rates that do not fall, none below 0, got {lr!r}")
+    return rates, heights
+
+
+def _numbers(name: str, values: Sequence[float]) -> Array:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a sequence of numbers, got {values!r}") from error
 
 
 def _at_least(points: int, rates: Array) -> None:

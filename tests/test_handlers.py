@@ -184,6 +184,24 @@ def test_a_tensor_rate_is_filled_in_place() -> None:
     assert first(rig.used) == [CLR(t) for t in range(12)]
 
 
+def test_groups_that_share_a_tensor_rate_keep_to_their_lr_mult() -> None:
+    """torch puts one tensor, the default, into every group: filled for one it changed in all."""
+    parameters = [nn.Parameter(torch.zeros(1)) for _ in range(3)]
+    groups = [
+        {"params": [p], "lr_mult": m} for p, m in zip(parameters, (1.0, 2.0, 1.0), strict=True)
+    ]
+    rate = torch.tensor(0.1, dtype=torch.float64)
+    optimizer = torch.optim.Adam(groups, lr=rate, foreach=False)
+    assert all(group["lr"] is rate for group in optimizer.param_groups)
+    used = record(optimizer)
+    trainer = Engine(lambda engine, batch: optimizer.step())
+    ScheduleHandler(optimizer, lr=CLR).attach(trainer)
+    trainer.run(BATCHES, max_epochs=2)
+    assert used == [[CLR(t), 2 * CLR(t), CLR(t)] for t in range(12)]
+    first, second, third = (group["lr"] for group in optimizer.param_groups)
+    assert first is rate and third is rate and second is not rate
+
+
 def test_momentum_is_the_first_beta_where_the_optimizer_has_betas() -> None:
     rig = Rig(make=torch.optim.Adam, betas=(0.9, 0.99))
     betas = record(rig.optimizer, "betas")

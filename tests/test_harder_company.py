@@ -58,6 +58,19 @@ def test_groups_sweep_ranges_of_their_own(step_mode: Any) -> None:
     assert [g["lr"] for g in rig.optimizer.param_groups] == [0.3, 0.4]
 
 
+def test_groups_that_share_a_tensor_rate_sweep_and_share_it_again() -> None:
+    rig = Rig()
+    rate = torch.tensor(0.05, dtype=torch.float64)
+    weights = [p for p in rig.model.parameters() if p.ndim > 1]
+    others = [p for p in rig.model.parameters() if p.ndim == 1]
+    groups = [{"params": weights}, {"params": others, "lr_mult": 2.0}]
+    rig.optimizer = torch.optim.Adam(groups, lr=rate, foreach=False)
+    result = rig.test().run(rig.trainer, rig.loader)
+    assert list(result.group_lr[0]) == [Linear(0.0, 0.1, 11)(t) for t in range(12)]
+    assert list(result.group_lr[1]) == [2 * lr for lr in result.group_lr[0]]
+    assert all(group["lr"] is rate for group in rig.optimizer.param_groups) and rate == 0.05
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [

@@ -265,6 +265,7 @@ def test_step_size_from_epochs(epochs: float, per_epoch: int, expected: int) -> 
     [
         (lambda: Fixed(-0.1), ValueError, "lr must not be negative, got -0.1"),
         (lambda: Fixed(math.nan), ValueError, "lr must be finite, got nan"),
+        (lambda: Fixed(10**400), ValueError, "lr must be finite, got 1000"),
         (lambda: Fixed("0.1"), TypeError, "lr must be a number, got '0.1'"),
         (lambda: Fixed(True), TypeError, "lr must be a number, got True"),
         (lambda: Triangular(0.1, 0.01, 5), ValueError, r"at least base_lr \(0.1\), got 0.01"),
@@ -276,6 +277,12 @@ def test_step_size_from_epochs(epochs: float, per_epoch: int, expected: int) -> 
         (lambda: ExpRange(0.0, 0.1, 2, 0.9, "both"), ValueError, "scale must be .*, got 'both'"),
         (lambda: MultiStep(1, (3, 3), 0.1), ValueError, r"strictly increasing, got \(3, 3\)"),
         (lambda: MultiStep(1, 3, 0.1), TypeError, "milestones must be a sequence .*, got 3"),
+        (
+            lambda: MultiStep(1, b"12", 0.1),
+            TypeError,
+            "milestones must be a sequence .*, got b'12'",
+        ),
+        (lambda: MultiStep(1, (2, 4), 1e308), ValueError, r"gamma .* \*\* 2 finite, got 1e\+308"),
         (lambda: MultiStep(1, (0,), 0.1), ValueError, "milestones must be at least 1, got 0"),
         (lambda: Linear(0, 1, 0), ValueError, "steps must be at least 1, got 0"),
         (lambda: Geometric(0, 1, 3), ValueError, "start must be greater than 0, got 0"),

@@ -165,6 +165,22 @@ def test_the_peers_methods_equal_a_plain_reading(seed: int) -> None:
     assert minimum(lr, loss) == lr[int(np.argmin(loss))] / 10
 
 
+def test_steepest_of_a_test_that_held_each_rate() -> None:
+    """Zero log-width between equal rates is no interval: its slope would be infinite."""
+    lr, loss = [0.1, 0.1, 0.2, 0.2, 0.4, 0.4], [3.0, 0.0, 2.5, 2.6, 1.0, -5.0]
+    assert steepest(lr, loss) == 0.2
+    with pytest.raises(ValueError, match="at least 2 finite points are needed, got 1"):
+        steepest([0.1, 0.1], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("rates", [[0.1] * 50, [0.1, 0.2, 0.3, 0.4] * 10])
+def test_points_at_too_few_rates_are_too_few(rates: list[float]) -> None:
+    rates = sorted(rates)
+    found = smith_bounds(rates, np.linspace(0, 1, len(rates)))
+    words = f"accuracy: {len(set(rates))} finite points are too few"
+    assert (found.base_lr, found.max_lr) == (None, None) and found.reason.startswith(words)
+
+
 def test_valley_of_a_loss_that_never_falls_is_the_first_rate() -> None:
     assert valley([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
 

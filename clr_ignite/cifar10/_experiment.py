@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from clr_ignite._checks import count, non_negative
+from clr_ignite._checks import Fields, choice, count, flag, function, non_negative
 from clr_ignite.cifar10._schedule_text import parse_schedule
 from clr_ignite.cifar10.batches import Order
 from clr_ignite.cifar10.models import Init, Pooling
@@ -26,7 +26,7 @@ _WITHOUT_MOMENTUM = ("adagrad", "adadelta")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(Fields):
     """Everything that decides a result but the data set, the seed and the device.
 
     Args:
@@ -73,18 +73,16 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
-        if not callable(self.schedule):
-            raise TypeError(f"schedule must be a schedule, got {self.schedule!r}")
-        count("iterations", self.iterations)
-        count("batch_size", self.batch_size)
-        count("held_out", self.held_out, least=0)
-        non_negative("weight_decay", self.weight_decay)
-        if not non_negative("ema_decay", self.ema_decay) < 1:
-            raise ValueError(f"ema_decay must be below 1, got {self.ema_decay}")
-        if not callable(self.momentum) and not non_negative("momentum", self.momentum) < 1:
-            raise ValueError(f"momentum must be below 1, got {self.momentum}")
+            choice(name, getattr(self, name), choices)
+        function("schedule", self.schedule, "a schedule")
+        for name in ("nesterov", "multipliers"):
+            flag(name, getattr(self, name))
+        for name, least in (("iterations", 1), ("batch_size", 1), ("held_out", 0)):
+            self._set(**{name: count(name, getattr(self, name), least=least)})
+        self._set(weight_decay=non_negative("weight_decay", self.weight_decay))
+        self._set(ema_decay=_share("ema_decay", self.ema_decay))
+        if not callable(self.momentum):
+            self._set(momentum=_share("momentum", self.momentum))
         if self.optimizer in _WITHOUT_MOMENTUM and (callable(self.momentum) or self.momentum):
             raise ValueError(
                 f"momentum must be 0 with optimizer {self.optimizer!r}, got {self.momentum!r}"
@@ -105,3 +103,11 @@ class Experiment:
             if isinstance(read.get(name), str):
                 read[name] = parse_schedule(read[name])
         return cls(**read)
+
+
+def _share(name: str, value: float) -> float:
+    """``value`` as a float of at least 0 and below 1."""
+    number = non_negative(name, value)
+    if number >= 1:
+        raise ValueError(f"{name} must be below 1, got {value!r}")
+    return number

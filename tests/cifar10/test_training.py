@@ -316,7 +316,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "half"}, "model must be one of"),
+        ({"model": "half"}, "model must be 'full' or 'quick'"),
         ({"iterations": 0}, "iterations must be at least 1, got 0"),
         ({"batch_size": True}, "batch_size must be a whole number"),
         ({"momentum": 1.0}, "momentum must be below 1"),
@@ -324,7 +324,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
         ({"ema_decay": 1.0}, "ema_decay must be below 1, got 1.0"),
         ({"held_out": -1}, "held_out must be at least 0"),
         ({"schedule": 0.1}, "schedule must be a schedule"),
-        ({"optimizer": "lion"}, "optimizer must be one of"),
+        ({"optimizer": "lion"}, "optimizer must be 'sgd' or 'adam'"),
         ({"optimizer": "adagrad"}, "momentum must be 0 with optimizer 'adagrad', got 0.9"),
         ({"optimizer": "adam", "nesterov": True}, "nesterov must be False with optimizer 'adam'"),
     ],
