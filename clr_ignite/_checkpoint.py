@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -17,6 +17,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from clr_ignite._endless import Endless, length
+from clr_ignite._files import write_bytes
 from clr_ignite._snapshot import generators
 from clr_ignite._sweep import Sweep
 
@@ -44,18 +45,13 @@ class SweepFile:
             raise ValueError("checkpoint works in a run of one process only")
 
     def save(self, **values: Any) -> None:
-        """Write ``values`` and the objects' states to a temporary name, sync and rename."""
+        """Write ``values`` and the objects' states."""
         objects = {name: _state(one) for name, one in self.to_save.items()}
         state = {"kind": _KIND, "settings": self.settings, "objects": objects, **values}
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        # By way of memory: of a full disk, torch.save only says "unexpected pos".
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_bytes(self.path, content.getbuffer())
 
     def load(self) -> dict[str, Any] | None:
         """Put the objects' states in place and return the values, or None without a file.

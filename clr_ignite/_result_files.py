@@ -7,10 +7,11 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from clr_ignite._files import write_text
 
 _KIND = "clr_ignite range test"
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -25,19 +26,6 @@ _FIELDS = {
     "stop_detail": (str,),
     "columns": (dict,),
 }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name beside ``path`` and rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[float]]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clr_ignite import plots
-from clr_ignite._result_files import write_text
+from clr_ignite._files import write_text
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds

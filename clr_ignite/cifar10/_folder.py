@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clr_ignite.cifar10._run_folder import replacing
+from clr_ignite._files import replacing
 
 Array = np.ndarray[Any, Any]
 Split = tuple[Array, Array]  # uint8 (N, 3, 32, 32), int64 (N,)
