@@ -74,7 +74,13 @@ class SweepFile:
                 "another file"
             )
         for name, one in self.to_save.items():
-            _put(one, state["objects"][name])
+            try:
+                _put(one, state["objects"][name])
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"checkpoint {self.path} does not fit to_save[{name!r}] ({error}): remove it, "
+                    "or give another file"
+                ) from error
         return state
 
     def remove(self) -> None:
@@ -181,6 +187,8 @@ def _put(one: Any, state: Any) -> None:
         return
     with torch.no_grad():
         for tensor, content in zip(_tensors(one), state["tensors"], strict=True):
+            if tensor.shape != content.shape:  # copy_ would repeat a smaller one
+                raise ValueError(f"shape {tuple(content.shape)} instead of {tuple(tensor.shape)}")
             tensor.copy_(content)
     for parameter, gradient in zip(one.parameters(), state["gradients"], strict=True):
         parameter.grad = None if gradient is None else gradient.to(parameter.device)
