@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -17,6 +17,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from clr_ignite._endless import Endless, length
+from clr_ignite._files import write_bytes
 from clr_ignite._snapshot import generators
 from clr_ignite._sweep import Sweep
 
@@ -44,18 +45,13 @@ class SweepFile:
             raise ValueError("checkpoint works in a run of one process only")
 
     def save(self, **values: Any) -> None:
-        """Write ``values`` and the objects' states to a temporary name, sync and rename."""
+        """Write ``values`` and the objects' states."""
         objects = {name: _state(one) for name, one in self.to_save.items()}
         state = {"kind": _KIND, "settings": self.settings, "objects": objects, **values}
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        # By way of memory: of a full disk, torch.save only says "unexpected pos".
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_bytes(self.path, content.getbuffer())
 
     def load(self) -> dict[str, Any] | None:
         """Put the objects' states in place and return the values, or None without a file.
@@ -78,7 +74,13 @@ class SweepFile:
                 "another file"
             )
         for name, one in self.to_save.items():
-            _put(one, state["objects"][name])
+            try:
+                _put(one, state["objects"][name])
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"checkpoint {self.path} does not fit to_save[{name!r}] ({error}): remove it, "
+                    "or give another file"
+                ) from error
         return state
 
     def remove(self) -> None:
@@ -185,6 +187,8 @@ def _put(one: Any, state: Any) -> None:
         return
     with torch.no_grad():
         for tensor, content in zip(_tensors(one), state["tensors"], strict=True):
+            if tensor.shape != content.shape:  # copy_ would repeat a smaller one
+                raise ValueError(f"shape {tuple(content.shape)} instead of {tuple(tensor.shape)}")
             tensor.copy_(content)
     for parameter, gradient in zip(one.parameters(), state["gradients"], strict=True):
         parameter.grad = None if gradient is None else gradient.to(parameter.device)

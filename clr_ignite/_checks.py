@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -96,6 +97,23 @@ def check_bounds(base_lr: float, max_lr: float) -> None:
         raise ValueError(f"max_lr must be at least base_lr ({base_lr}), got {max_lr}")
 
 
+def check_fields(values: object, types: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
+    """``values`` from outside as a dict with at least these fields of these types.
+
+    Raises:
+        ValueError: naming the field; a bool is a number only where bool is asked for.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{reprlib.repr(values)} is no object")
+    for name, allowed in types.items():
+        if name not in values:
+            raise ValueError(f"field {name!r} is missing")
+        value = values[name]
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+            raise ValueError(f"field {name!r} holds {reprlib.repr(value)}")
+    return values
+
+
 def _finite(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
@@ -104,5 +122,5 @@ def _finite(name: str, value: float) -> float:
     except OverflowError:  # an int or a Fraction beyond the largest float
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {value!r}")
+        raise ValueError(f"{name} must be finite, got {reprlib.repr(value)}")
     return number

@@ -7,13 +7,18 @@ import csv
 import io
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clr_ignite._checks import check_fields
+from clr_ignite._files import parse_json, write_text
+
 _KIND = "clr_ignite range test"
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_NAMES = {"iteration", "lr", "loss"}
+_HUGE = 2**1024  # from here on a whole number is no float
 _FIELDS = {
     "start_lr": (int, float, list),
     "end_lr": (int, float, list),
@@ -25,19 +30,6 @@ _FIELDS = {
     "stop_detail": (str,),
     "columns": (dict,),
 }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name beside ``path`` and rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[float]]) -> None:
@@ -63,28 +55,55 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """What ``write_json`` wrote; a ValueError names the file and the field otherwise."""
     with _naming(path):
-        values = json.loads(path.read_text())
+        values = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("not a range test's file")
         if values.keys() != _FIELDS.keys():
             names = ", ".join(sorted(values.keys() ^ _FIELDS.keys()))
             raise ValueError(f"missing or unknown fields: {names}")
-        for name, types in _FIELDS.items():
-            if not isinstance(values[name], types) or isinstance(values[name], bool):
-                raise ValueError(f"field {name!r} holds {values[name]!r}")
+        check_fields(values, _FIELDS)
+        for name, allowed in _VALUES.items():
+            if not allowed(values[name]):
+                raise ValueError(f"field {name!r} holds {reprlib.repr(values[name])}")
         values["columns"] = _columns(values["columns"])
     return values
 
 
+def _is_rate(value: object) -> bool:
+    """A finite number, or several."""
+    if isinstance(value, list):
+        return bool(value) and not any(isinstance(one, list) or not _is_rate(one) for one in value)
+    return not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < _HUGE
+
+
+_VALUES: Mapping[str, Callable[[Any], bool]] = {
+    "start_lr": _is_rate,
+    "end_lr": _is_rate,
+    "num_iter": lambda steps: steps >= 0,
+    "hold": lambda steps: steps > 0,
+    "step_mode": lambda mode: mode in ("linear", "exponential"),
+    "suspended": lambda names: all(isinstance(name, str) for name in names),
+    "stop_reason": lambda reason: reason in (None, "completed", "diverged", "terminated"),
+}
+
+
 def _columns(columns: dict[str, Any]) -> dict[str, list[float]]:
-    missing = {"iteration", "lr", "loss"} - columns.keys()
+    missing = _NAMES - columns.keys()
     if missing:
         raise ValueError(f"missing columns: {', '.join(sorted(missing))}")
     read = {}
     for name, cells in columns.items():
+        if name not in _NAMES and not name.startswith(("train_", "eval_", "group_lr_")):
+            raise ValueError(f"unknown column {name!r}")
         if not isinstance(cells, list) or len(cells) != len(columns["lr"]):
             raise ValueError(f"column {name!r} is not a list as long as 'lr'")
         read[name] = [_from_json(name, cell) for cell in cells]
+    groups = [name for name in columns if name.startswith("group_lr_")]
+    if groups != [f"group_lr_{number}" for number in range(len(groups))]:
+        raise ValueError(f"columns of groups are {', '.join(groups)}")
+    for cell in read["iteration"]:
+        if not 0 < cell < 2**63 or cell != int(cell):
+            raise ValueError(f"column 'iteration' holds {cell!r}")
     return read
 
 
@@ -97,8 +116,8 @@ def _to_json(value: float) -> float | str:
 def _from_json(column: str, cell: object) -> float:
     if isinstance(cell, str) and cell in _NUMBERS:
         return _NUMBERS[cell]
-    if isinstance(cell, bool) or not isinstance(cell, int | float):
-        raise ValueError(f"column {column!r} holds {cell!r}")
+    if isinstance(cell, bool) or not isinstance(cell, int | float) or abs(cell) >= _HUGE:
+        raise ValueError(f"column {column!r} holds {reprlib.repr(cell)}")
     return cell
 
 

@@ -5,7 +5,6 @@ Needs matplotlib: ``pip install clr_ignite[plot]``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clr_ignite._checks import count
+from clr_ignite._files import replacing
 from clr_ignite.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -38,13 +38,8 @@ def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
 
 def save(axes: Axes, path: str | Path) -> None:
     """Write the Axes' figure to ``path``, whole or not at all; the ending gives the format."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
+    with replacing(Path(path)) as temporary:
         axes.figure.savefig(temporary, dpi=150)  # type: ignore[union-attr]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def plot_range_test(

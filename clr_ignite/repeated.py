@@ -12,7 +12,7 @@ import numpy as np
 
 from clr_ignite import plots
 from clr_ignite._checks import function, several, whole
-from clr_ignite._result_files import write_text
+from clr_ignite._files import write_text
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds

@@ -11,13 +11,14 @@ import argparse
 import hashlib
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from clr_ignite._files import write_bytes
 
 _MAP = Path(__file__).with_name("visdom_assets.json")
 _VERSION = "0.2.4"  # of Visdom, whose file list the map follows
@@ -120,12 +121,7 @@ def _read(archive: Path, assets: Sequence[dict[str, str]]) -> dict[str, bytes]:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(path, content)
 
 
 def _sum(content: bytes) -> str:

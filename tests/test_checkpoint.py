@@ -97,6 +97,54 @@ def test_a_checkpoint_that_cannot_be_read_is_named(content: bytes, tmp_path: Pat
         rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda s: s["objects"].pop("model"), r"does not fit to_save\['model'\] \('model'\)"),
+        (lambda s: s["objects"]["model"]["tensors"].pop(), r"to_save\['model'\] \(zip"),
+        # One number would be repeated over a whole layer.
+        (
+            lambda s: s["objects"]["model"]["tensors"].__setitem__(0, torch.ones(1)),
+            r"to_save\['model'\] \(shape \(1,\) instead of \(8, 4\)",
+        ),
+        (lambda s: s["objects"].update(optimizer={}), r"does not fit to_save\['optimizer'\]"),
+        (lambda s: s.pop("settings"), "cannot be read .KeyError.: remove it"),
+    ],
+)
+def test_the_checkpoint_of_other_objects_is_refused_and_leaves_no_trace(
+    spoil: Any, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "test.pt"
+    broken_off(path, 20)
+    state = torch.load(path, weights_only=True)
+    spoil(state)
+    torch.save(state, path)
+    rig = Rig()
+    before = state_of(rig)
+    with pytest.raises(ValueError, match=words):
+        rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+    assert same(state_of(rig), before) and rig.used == []
+
+
+class Malicious:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    path, mark = tmp_path / "test.pt", tmp_path / "mark"
+    torch.save({"kind": Malicious(mark)}, path)
+    rig = Rig()
+    with pytest.raises(ValueError, match="cannot be read .UnpicklingError"):
+        rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+    assert not mark.exists()
+    torch.load(path, weights_only=False)
+    assert mark.exists()  # it would have
+
+
 def test_what_has_no_state_dict_cannot_be_in_a_checkpoint(tmp_path: Path) -> None:
     class Extra:
         count = 0

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "clr_ignite"
 # handlers, which asks it what else is attached to an Engine: only _engine knows Ignite's insides.
 ROOMS = [
     "_checks",
+    "_files",
     "_ramps",
     "_cyclical",
     "schedules",

@@ -85,6 +85,23 @@ def test_a_different_cell_makes_results_differ() -> None:
         (lambda v: v["columns"]["loss"].pop(), "column 'loss' is not a list as long as 'lr'"),
         (lambda v: v["columns"]["lr"].__setitem__(0, "x"), "column 'lr' holds 'x'"),
         (lambda v: v["columns"]["lr"].__setitem__(0, None), "column 'lr' holds None"),
+        (lambda v: v.update(start_lr=["a"]), r"field 'start_lr' holds \['a'\]"),
+        (lambda v: v.update(start_lr=[]), r"field 'start_lr' holds \[\]"),
+        (lambda v: v.update(end_lr=10**400), "field 'end_lr' holds 1000"),
+        (lambda v: v.update(num_iter=-1), "field 'num_iter' holds -1"),
+        (lambda v: v.update(hold=True), "field 'hold' holds True"),
+        (lambda v: v.update(step_mode="cubic"), "field 'step_mode' holds 'cubic'"),
+        (lambda v: v.update(suspended=[1]), r"field 'suspended' holds \[1\]"),
+        (lambda v: v.update(stop_reason="tired"), "field 'stop_reason' holds 'tired'"),
+        (lambda v: v["columns"].update(x=[1] * 40), "unknown column 'x'"),
+        (lambda v: v["columns"].update(group_lr_7=[1] * 40), "columns of groups are group_lr_7"),
+        (lambda v: v["columns"]["lr"].__setitem__(0, 10**400), "column 'lr' holds 1000"),
+        (lambda v: v["columns"]["lr"].__setitem__(0, True), "column 'lr' holds True"),
+        (lambda v: v["columns"]["iteration"].__setitem__(0, 0), "'iteration' holds 0"),
+        (lambda v: v["columns"]["iteration"].__setitem__(0, 1.5), "'iteration' holds 1.5"),
+        (lambda v: v["columns"]["iteration"].__setitem__(0, "NaN"), "'iteration' holds nan"),
+        (lambda v: v["columns"]["iteration"].__setitem__(0, 2**63), "'iteration' holds 9223"),
+        (lambda v: v["columns"]["loss"].__setitem__(0, math.nan), "NaN is not in JSON"),
     ],
 )
 def test_json_that_we_did_not_write_is_refused(tmp_path: Path, spoil: Any, words: str) -> None:
@@ -97,7 +114,7 @@ def test_json_that_we_did_not_write_is_refused(tmp_path: Path, spoil: Any, words
         RangeTestResult.from_json(path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "\udcff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "\udcff", "[" * 99_999, "9" * 5_000])
 def test_json_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(text.encode(errors="surrogateescape"))

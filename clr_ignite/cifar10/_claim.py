@@ -8,9 +8,19 @@ from typing import Any
 
 import torch
 
+from clr_ignite._checks import check_fields
 from clr_ignite.cifar10._run_folder import RunError, RunFolder, environment
 from clr_ignite.cifar10.data import DataSet, Images
 from clr_ignite.cifar10.experiments import Experiment
+
+_CONFIG = {"experiment": (dict,), "seed": (int,), "data": (dict,), "environments": (list,)}
+_DATA = {"classes": (list,)}
+_ENVIRONMENT = {
+    "device": (str,),
+    "threads": (int,),
+    "torch": (str,),
+    "commit": (str, type(None)),
+}
 
 
 def claim(
@@ -38,9 +48,7 @@ def claim(
             "test": digest(data.test),
         },
     }
-    known = folder.read_json("config.json") or {"environments": []}
-    if "experiment" in known:  # one written before a field was added has its default
-        known["experiment"] = Experiment.from_dict(known["experiment"]).to_dict()
+    known = read_config(folder) or {"environments": []}
     for name in config.keys() & known.keys():
         if known[name] != config[name]:
             raise RunError(
@@ -51,6 +59,29 @@ def claim(
     if environment(device) not in environments:
         environments = [*environments, environment(device)]
     folder.write_json("config.json", config | {"environments": environments})
+
+
+def read_config(folder: RunFolder) -> dict[str, Any] | None:
+    """The configuration in ``folder``, or None where there is none.
+
+    Raises:
+        RunError: one that :func:`claim` did not write; the message names the file and the field.
+    """
+    values = folder.read_json("config.json")
+    if values is None:
+        return None
+    try:
+        check_fields(values, _CONFIG)
+        check_fields(values["data"], _DATA)
+        for place in values["environments"]:
+            check_fields(place, _ENVIRONMENT)
+        # One written before a field was added has its default.
+        values["experiment"] = Experiment.from_dict(values["experiment"]).to_dict()
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{folder.path / 'config.json'} was not written by a run ({error}): remove the folder"
+        ) from None
+    return values
 
 
 def digest(images: Images) -> str:

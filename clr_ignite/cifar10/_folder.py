@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from clr_ignite.cifar10._run_folder import replacing
+from clr_ignite._files import replacing
 
 Array = np.ndarray[Any, Any]
 Split = tuple[Array, Array]  # uint8 (N, 3, 32, 32), int64 (N,)
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+_FORMATS = ("PNG", "JPEG", "BMP")
 _CIFAR10 = ("airplane automobile bird cat deer dog frog horse ship truck").split()
 _CIFAR10_COUNTS = {"train": 5_000, "test": 1_000}
 
@@ -33,7 +34,8 @@ def read_folder(root: Path, cache: Path | None) -> tuple[tuple[str, ...], tuple[
     _check_classes(root, listing)
     key = _fingerprint(root, listing)
     path = cache or root / ".clr_ignite_cache.npz"
-    arrays = _read_cache(path, key)
+    sizes = [[len(files) for files in listing[split].values()] for split in ("train", "test")]
+    arrays = _read_cache(path, key, sizes)
     if arrays is None:
         arrays = tuple(_decode(listing[split].values()) for split in ("train", "test"))
         _write_cache(path, key, arrays, needed=cache is not None)
@@ -49,14 +51,14 @@ def _list_split(root: Path, split: str) -> dict[str, list[Path]]:
             f"no folder {folder}: pictures are expected as train/<class>/<name>.png and "
             "test/<class>/<name>.png; unpack every part of the data set there"
         )
-    classes = sorted(entry.name for entry in _entries(folder, root) if entry.is_dir())
+    classes = sorted(entry.name for entry in _entries(folder, root) if os.path.isdir(entry))
     return {name: _list_class(folder / name, root) for name in classes}
 
 
 def _list_class(folder: Path, root: Path) -> list[Path]:
     files = []
     for entry in _entries(folder, root):
-        if not entry.name.lower().endswith(_SUFFIXES):
+        if not (entry.name.lower().endswith(_SUFFIXES) and os.path.isfile(entry)):
             raise DataError(f"{entry.path} is no picture ({', '.join(_SUFFIXES)}): remove it")
         files.append(Path(entry.path))
     if not files:
@@ -66,12 +68,19 @@ def _list_class(folder: Path, root: Path) -> list[Path]:
 
 def _entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
     """What ``folder`` holds but hidden files; links that lead out of ``root`` are refused."""
+    _refuse_link_outside(folder, root)
     with os.scandir(folder) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in visible:
-        if entry.is_symlink() and root.resolve() not in Path(entry.path).resolve().parents:
-            raise DataError(f"{entry.path} is a link that leads out of {root}: copy the file")
+        _refuse_link_outside(Path(entry.path), root)
     return visible
+
+
+def _refuse_link_outside(path: Path, root: Path) -> None:
+    # realpath, unlike resolve, bears links that go round in a circle.
+    real_root, real_path = (Path(os.path.realpath(one)) for one in (root, path))
+    if path.is_symlink() and real_root not in real_path.parents:
+        raise DataError(f"{path} is a link that leads out of {root}: copy what it leads to")
 
 
 def _check_classes(root: Path, listing: dict[str, dict[str, list[Path]]]) -> None:
@@ -99,7 +108,10 @@ def _check_classes(root: Path, listing: dict[str, dict[str, list[Path]]]) -> Non
 def _decode(classes: Iterable[list[Path]]) -> Split:
     """Every picture of every class, labels counting the classes."""
     files = [(path, label) for label, paths in enumerate(classes) for path in paths]
-    with ThreadPoolExecutor() as pool:
+    from PIL.Image import DecompressionBombWarning
+
+    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DecompressionBombWarning)  # refused for its size below
         pixels = list(pool.map(_picture, (path for path, _ in files)))
     return np.stack(pixels), np.array([label for _, label in files], dtype=np.int64)
 
@@ -109,18 +121,25 @@ def _picture(path: Path) -> Array:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            if image.size != (32, 32):
-                width, height = image.size
-                raise DataError(
-                    f"{path} is {width} x {height} pixels; the nets take 32 x 32: resize it"
-                )
+        with Image.open(path, formats=_FORMATS) as image:
+            _check_picture(path, image)
             pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # broken bytes bring out whatever the decoder's code may raise
         raise DataError(f"{path} cannot be decoded ({error}): replace or remove it") from error
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _check_picture(path: Path, image: Any) -> None:
+    """Refuse, before anything is decoded, what would not be the picture that one sees."""
+    if image.size != (32, 32):
+        width, height = image.size
+        raise DataError(f"{path} is {width} x {height} pixels; the nets take 32 x 32: resize it")
+    if getattr(image, "n_frames", 1) > 1:
+        raise DataError(f"{path} is animated: replace it by one of its pictures")
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"{path} has more than 8 bits a pixel: save it in 8 bits")
 
 
 def _fingerprint(root: Path, listing: dict[str, dict[str, list[Path]]]) -> str:
@@ -129,20 +148,31 @@ def _fingerprint(root: Path, listing: dict[str, dict[str, list[Path]]]) -> str:
     for classes in listing.values():
         for path in (path for files in classes.values() for path in files):
             status = path.stat()
-            line = f"{path.relative_to(root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
-            sha.update(line.encode())
+            sha.update(os.fsencode(path.relative_to(root)))  # whatever bytes a name is made of
+            sha.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return sha.hexdigest()
 
 
-def _read_cache(path: Path, key: str) -> tuple[Split, ...] | None:
-    """The cached splits, or None for a cache that is absent, stale, foreign or damaged."""
+def _read_cache(path: Path, key: str, sizes: list[list[int]]) -> tuple[Split, ...] | None:
+    """The cached splits, or None for a cache that is absent, stale, foreign or damaged.
+
+    Args:
+        sizes: pictures of each class of both splits.
+    """
     try:
         with np.load(path, allow_pickle=False) as cache:
             arrays = tuple((cache[f"{s}_pixels"], cache[f"{s}_labels"]) for s in ("train", "test"))
             good = str(cache["key"]) == key and str(cache["sum"]) == _checksum(arrays)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+    except Exception:  # broken bytes again; the pictures are still there
         return None
-    return arrays if good else None
+    fits = all(_fits(split, counts) for split, counts in zip(arrays, sizes, strict=True))
+    return arrays if good and fits else None
+
+
+def _fits(split: Split, counts: list[int]) -> bool:
+    pixels, labels = split
+    shapes = (pixels.dtype, pixels.shape) == (np.uint8, (sum(counts), 3, 32, 32))
+    return shapes and np.array_equal(labels, np.repeat(np.arange(len(counts)), counts))
 
 
 def _write_cache(path: Path, key: str, arrays: tuple[Split, ...], *, needed: bool) -> None:

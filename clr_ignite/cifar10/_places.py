@@ -7,6 +7,7 @@ import functools
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
@@ -33,7 +34,7 @@ def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Outcome]:
     early ends the processes; so does the death of this one.
     """
     leaving = threading.Event()
-    threads = ThreadPoolExecutor(workers, thread_name_prefix="job")
+    threads = ThreadPoolExecutor(workers, initializer=_leave_interrupts_to_others)
     futures: dict[Future[dict[str, Any] | Exception], Job] = {}
     try:
         for job in jobs:
@@ -94,15 +95,25 @@ def _alone(job: Job, leaving: threading.Event) -> dict[str, Any]:
     while True:
         before = RunFolder(job.out).last_iteration()
         try:
-            with ProcessPoolExecutor(1, context, initializer=_follow_parent) as pool:
+            quiet = logging.getLogger("ignite").level
+            with ProcessPoolExecutor(1, context, _start_worker, (quiet,)) as pool:
                 return pool.submit(job.run).result()
         except BrokenProcessPool:
             if leaving.is_set() or RunFolder(job.out).last_iteration() <= before:
                 raise
 
 
-def _follow_parent() -> None:
-    """End this process as soon as the one that started it is gone."""
+def _leave_interrupts_to_others() -> None:
+    """Block Ctrl-C in this thread and, from their first moment, in the processes it starts.
+
+    A terminal sends it to all of them: the main thread hears it and ends the others.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _start_worker(level: int) -> None:
+    """Log as the parent does, and end as soon as it is gone."""
+    logging.getLogger("ignite").setLevel(level)
 
     def watch() -> None:
         with contextlib.suppress(Exception):

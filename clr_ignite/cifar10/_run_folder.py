@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
+import io
 import json
 import os
 import platform
@@ -12,11 +12,19 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
+from clr_ignite._checks import check_fields
+from clr_ignite._files import parse_json, sync_folder, write_bytes, write_text
+
 COLUMNS = ("iteration", "lr", "train_loss", "eval_loss", "eval_accuracy", "cycle_end")
+_HEADER = ",".join(COLUMNS)
+_FILES = (
+    *("result.json", "metrics.csv", "range_test.json", "range_test.csv"),
+    "checkpoint.pt",
+)
 
 
 class RunError(RuntimeError):
@@ -50,65 +58,83 @@ class RunFolder:
             yield
 
     def clear(self) -> None:
-        """Forget an earlier run in this folder; its pictures and other files stay."""
-        for name in ("result.json", "checkpoint.pt", "metrics.csv", "config.json"):
+        """Forget the run or range test in this folder, which is locked; pictures stay."""
+        for name in _FILES:
             (self.path / name).unlink(missing_ok=True)
+        sync_folder(self.path)
+        # Last, for it says whose the others are.
+        (self.path / "config.json").unlink(missing_ok=True)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """The content of ``name``, or None where there is no such file."""
+        path = self.path / name
         try:
-            return cast(dict[str, Any], json.loads((self.path / name).read_text()))
+            values = parse_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except json.JSONDecodeError as error:
-            raise RunError(f"{self.path / name} is not JSON ({error}): remove the folder") from None
+        except ValueError as error:
+            raise RunError(f"{path} is not JSON ({error}): remove the folder") from None
+        if not isinstance(values, dict):
+            raise RunError(f"{path} holds no object: remove the folder")
+        return values
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
-        with replacing(self.path / name) as temporary:
-            temporary.write_text(json.dumps(values, indent=2) + "\n")
+        write_text(self.path / name, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        with replacing(self.path / "checkpoint.pt") as temporary:
-            torch.save(dict(state), temporary)
+        # By way of memory: of a full disk, torch.save only says "unexpected pos".
+        content = io.BytesIO()
+        torch.save(dict(state), content)
+        write_bytes(self.path / "checkpoint.pt", content.getbuffer())
 
-    def load_checkpoint(self) -> dict[str, Any] | None:
-        """The last checkpoint (tensors on the CPU), or None."""
+    def load_checkpoint(self, fields: Mapping[str, tuple[type, ...]] = {}) -> dict[str, Any] | None:
+        """The last checkpoint (tensors on the CPU) with at least these fields, or None."""
         path = self.path / "checkpoint.pt"
         if not path.exists():
             return None
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise RunError(
-                f"{path} cannot be read ({type(error).__name__}): remove it to start again"
-            ) from error
-        return cast(dict[str, Any], state)
+            return check_fields(torch.load(path, map_location="cpu", weights_only=True), fields)
+        except Exception as error:  # a broken archive has many names
+            raise self.unreadable(path.name, error) from error
+
+    def unreadable(self, name: str, error: Exception) -> RunError:
+        """The error for a file whose content is not a run's, or not this run's."""
+        reason = str(error).partition("\n")[0]
+        return RunError(
+            f"{self.path / name} cannot be read ({type(error).__name__}: {reason}): remove it to "
+            "start again"
+        )
 
     def append_row(self, row: Mapping[str, object]) -> None:
         path = self.path / "metrics.csv"
         new = not path.exists()
-        with open(path, "a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        lines = f"{_HEADER}\n" * new + ",".join(str(row[name]) for name in COLUMNS) + "\n"
+        with open(path, "a", encoding="utf-8", newline="") as file:
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
+        if new:
+            sync_folder(self.path)
 
     def rows(self) -> list[dict[str, float]]:
         """The evaluations so far; a torn last line is left out."""
         path = self.path / "metrics.csv"
-        if not path.exists():
-            return []
-        text = path.read_text()
-        whole = text[: text.rfind("\n") + 1].splitlines()
-        rows = csv.DictReader(whole)
         try:
-            return [{name: float(row[name]) for name in COLUMNS} for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{path}, line {rows.line_num}: not written by a run ({error})"
-            ) from None
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path}: not written by a run ({error})") from None
+        rows: list[dict[str, float]] = []
+        for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
+            try:
+                if number > 1:
+                    rows.append(_read_row(line, after=rows[-1]["iteration"] if rows else 0))
+                elif line != _HEADER:
+                    raise ValueError(f"the columns are not {_HEADER}")
+            except ValueError as error:
+                raise RunError(f"{path}, line {number}: not written by a run ({error})") from None
+        return rows
 
     def last_iteration(self) -> int:
         """Of the last evaluation; 0 where there is none."""
@@ -116,29 +142,35 @@ class RunFolder:
         return int(rows[-1]["iteration"]) if rows else 0
 
     def keep_rows(self, last_iteration: int) -> None:
-        """Drop what the CSV holds beyond ``last_iteration``."""
+        """Drop what the CSV holds beyond ``last_iteration``, the checkpoint's; 0 is none.
+
+        Raises:
+            RunError: the CSV does not reach as far.
+        """
         path = self.path / "metrics.csv"
-        if not path.exists():
-            return
-        kept = sum(row["iteration"] <= last_iteration for row in self.rows())
-        lines = path.read_text().splitlines(keepends=True)[: kept + 1]
-        with replacing(path) as temporary:
-            temporary.write_text("".join(lines) if kept else "")
+        kept = [row for row in self.rows() if row["iteration"] <= last_iteration]
+        if (kept[-1]["iteration"] if kept else 0) != last_iteration:
+            raise RunError(
+                f"{path} has no row of iteration {last_iteration}, where checkpoint.pt goes on: "
+                "remove the checkpoint to start again"
+            )
         if not kept:
-            path.unlink()
+            path.unlink(missing_ok=True)
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[: len(kept) + 1]
+        write_text(path, "".join(lines))
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place, synced, when the block succeeds."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _read_row(line: str, *, after: float) -> dict[str, float]:
+    cells = line.split(",")
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"{len(cells)} cells instead of {len(COLUMNS)}")
+    row = {name: float(cell) for name, cell in zip(COLUMNS, cells, strict=True)}
+    if not (row["iteration"].is_integer() and row["iteration"] > after):
+        raise ValueError(f"iteration {cells[0]} after {after:g}")
+    if row["cycle_end"] not in (0, 1):
+        raise ValueError(f"cycle_end is neither 0 nor 1 but {cells[-1]}")
+    return row
 
 
 def environment(device: torch.device) -> dict[str, Any]:

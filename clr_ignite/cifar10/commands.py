@@ -34,8 +34,6 @@ def train(options: argparse.Namespace) -> None:
     """Train into a run folder and print the result."""
     data = prepared_data(options)
     experiment = training_experiment(options, data)
-    if options.again:
-        RunFolder(options.out).clear()
 
     def observe(parts: Parts) -> None:
         if options.progress:
@@ -58,6 +56,7 @@ def train(options: argparse.Namespace) -> None:
             seed=options.seed,
             device=options.device,
             eval_every=options.eval_every,
+            again=options.again,
             observe=observe,
         )
     print(f"{experiment.schedule}\n{describe(result)}")
@@ -67,8 +66,6 @@ def range_test(options: argparse.Namespace) -> None:
     """Run the test into a folder and print the bounds it suggests."""
     data = prepared_data(options)
     experiment = range_experiment(options, data)
-    if options.again:
-        range_testing.clear(options.out)
     with _plotter(options) as plotter:
         result = range_testing.range_test(
             experiment,
@@ -79,7 +76,8 @@ def range_test(options: argparse.Namespace) -> None:
             every=options.eval_every or max(1, experiment.iterations // 40),
             diverge_th=options.diverge_th or None,
             progress=options.progress,
-            on_row=None if plotter is None else plotter.on_row,
+            again=options.again,
+            on_row=(lambda result: None) if plotter is None else plotter.on_row,
         )
     print(f"{result.stop_reason}: {result.stop_detail}\n{result.suggest()}")
 

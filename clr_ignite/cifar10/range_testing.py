@@ -17,7 +17,7 @@ from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Linear
 
-_FILES = tuple(f"range_test.{ending}" for ending in ("json", "csv", "png"))
+_RESULT, _CHECKPOINT = "range_test.json", "checkpoint.pt"
 
 
 def range_test(
@@ -30,17 +30,19 @@ def range_test(
     every: int = 100,
     diverge_th: float | None = 4.0,
     progress: bool = False,
-    on_row: Callable[[RangeTestResult], None] | None = None,
+    again: bool = False,
+    on_row: Callable[[RangeTestResult], None] = lambda result: None,
 ) -> RangeTestResult:
     """Sweep along the experiment's schedule and write range_test.json, .csv and .png.
 
     Accuracy is measured on its ``held_out`` training images, never on the test set. A finished
-    test in ``out`` is read and drawn again, not run; a cut-off one
-    leaves its rows in the CSV and goes on from them.
+    test in ``out`` is read and drawn again, not run; a cut-off one goes on from its checkpoint,
+    and one interrupted by an exception leaves its rows in the CSV as well.
 
     Args:
         experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0 and
             without averaged weights, which lag behind the rate.
+        again: forget what the folder holds and start anew.
 
     Raises:
         ValueError: ``ema_decay`` is not 0.
@@ -51,29 +53,47 @@ def range_test(
     folder = RunFolder(out)
     settings = {"seed": seed, "every": every, "diverge_th": diverge_th}
     with folder.locked():
+        if again:
+            folder.clear()
         claim(folder, experiment, data, torch.device(device), settings)
-        if (out / "range_test.json").exists():
-            result = RangeTestResult.from_json(out / "range_test.json")
-            result.plot(out / "range_test.png")
-            return result
-        parts = build(experiment, data, seed=seed, device=device)
-        test = _test(
-            experiment,
-            parts,
-            every=every,
-            diverge_th=diverge_th,
-            progress=progress,
-            on_row=on_row,
-            checkpoint=out / "checkpoint.pt",
-        )
-        try:
-            result = test.run(parts.trainer, parts.batches)
-        finally:
-            if test.result is not None:
-                test.result.to_csv(out / "range_test.csv")
+        if not (out / _RESULT).exists():
+            _run(
+                experiment,
+                build(experiment, data, seed=seed, device=device),
+                out,
+                on_row=on_row,
+                every=every,
+                diverge_th=diverge_th,
+                progress=progress,
+            )
+        result = RangeTestResult.from_json(out / _RESULT)
+        (out / _CHECKPOINT).unlink(missing_ok=True)
+        result.to_csv(out / "range_test.csv")
         result.plot(out / "range_test.png")
-        result.to_json(out / "range_test.json")
     return result
+
+
+def _run(
+    experiment: Experiment,
+    parts: Parts,
+    out: Path,
+    *,
+    on_row: Callable[[RangeTestResult], None],
+    **options: Any,
+) -> None:
+    def write(result: RangeTestResult) -> None:
+        on_row(result)
+        # Before the test removes its checkpoint: killed in between, it would begin anew.
+        if result.stop_reason is not None:
+            result.to_json(out / _RESULT)
+
+    test = _test(experiment, parts, on_row=write, checkpoint=out / _CHECKPOINT, **options)
+    try:
+        test.run(parts.trainer, parts.batches)
+    except BaseException:
+        if test.result is not None:
+            test.result.to_csv(out / "range_test.csv")
+        raise
 
 
 def _test(experiment: Experiment, parts: Parts, **options: Any) -> LRRangeTest:
@@ -88,9 +108,3 @@ def _test(experiment: Experiment, parts: Parts, **options: Any) -> LRRangeTest:
         eval_data=parts.eval_batches,
         **options,
     )
-
-
-def clear(out: Path) -> None:
-    """Forget an earlier test in this folder."""
-    for name in (*_FILES, "config.json", "checkpoint.pt"):
-        (out / name).unlink(missing_ok=True)

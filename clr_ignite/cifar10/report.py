@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clr_ignite._files import write_text
 from clr_ignite.cifar10 import _pictures
-from clr_ignite.cifar10._run_folder import RunError, RunFolder, replacing
+from clr_ignite.cifar10._claim import read_config
+from clr_ignite.cifar10._run_folder import RunError, RunFolder
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
 from clr_ignite.cifar10.training import summary
 from clr_ignite.result import RangeTestResult
@@ -91,7 +93,7 @@ def read_run(path: Path) -> Run:
         RunError: there is no run, or none that is finished.
     """
     folder = RunFolder(path)
-    config, rows = folder.read_json("config.json"), folder.rows()
+    config, rows = read_config(folder), folder.rows()
     if config is None or not rows:
         raise RunError(f"{path} holds no run: give folders that train wrote")
     if folder.read_json("result.json") is None:
@@ -113,8 +115,7 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
     sweeps = {path.name: RangeTestResult.from_json(path / "range_test.json") for path in tests}
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
     out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / "report.md") as temporary:
-        temporary.write_text(text)
+    write_text(out / "report.md", text)
     for model in sorted({group.runs[0].experiment.model for group in groups}):
         chosen = [group for group in groups if group.runs[0].experiment.model == model]
         _pictures.accuracy(

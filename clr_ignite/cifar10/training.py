@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from ignite.engine import Engine, Events
 
+from clr_ignite._checks import check_fields
 from clr_ignite.cifar10._claim import claim
 from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.cifar10.data import DataSet
@@ -19,6 +20,24 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.handlers import ScheduleHandler
 from clr_ignite.schedules import ends_cycle
+
+_CHECKPOINT = {
+    "iteration": (int,),
+    "model": (dict,),
+    "optimizer": (dict,),
+    "loss_sum": (torch.Tensor,),
+    "loss_count": (int,),
+    "seconds": (float,),
+}
+_RESULT = {
+    "iterations": (int,),
+    "accuracy": (float,),
+    "cycle_end_iteration": (int, type(None)),
+    "cycle_end_accuracy": (float, type(None)),
+    "ended_at_cycle_end": (bool,),
+    "diverged": (bool,),
+    "evaluated_on": (str,),
+}
 
 
 def train(
@@ -29,6 +48,7 @@ def train(
     seed: int,
     device: torch.device | str = "cpu",
     eval_every: int = 500,
+    again: bool = False,
     observe: Callable[[Parts], None] = lambda parts: None,
 ) -> dict[str, Any]:
     """Train into the folder ``out`` and return what ``result.json`` holds.
@@ -39,6 +59,7 @@ def train(
     weights and the rows of a run never cut off; a finished one returns its result at once.
 
     Args:
+        again: forget what the folder holds and start anew.
         observe: called once with the parts before the run, to attach views such as progress bars.
 
     Raises:
@@ -46,15 +67,26 @@ def train(
     """
     folder = RunFolder(out)
     with folder.locked():
+        if again:
+            folder.clear()
         claim(
             folder, experiment, data, torch.device(device), {"seed": seed, "eval_every": eval_every}
         )
-        done = folder.read_json("result.json")
+        done = _result(folder)
         if done is None:
             done = _Run(folder, experiment, data, seed, torch.device(device), eval_every).go(
                 observe
             )
     return done
+
+
+def _result(folder: RunFolder) -> dict[str, Any] | None:
+    """Of a finished run; None where there is none."""
+    values = folder.read_json("result.json")
+    try:
+        return None if values is None else check_fields(values, _RESULT)
+    except ValueError as error:
+        raise folder.unreadable("result.json", error) from None
 
 
 @dataclass
@@ -71,7 +103,7 @@ class _Run:
 
     def go(self, observe: Callable[[Parts], None]) -> dict[str, Any]:
         started = time.monotonic()
-        state = self.folder.load_checkpoint()
+        state = self.folder.load_checkpoint(_CHECKPOINT)
         iteration = state["iteration"] if state else 0
         self.folder.keep_rows(iteration)
         self.parts = build(
@@ -89,10 +121,13 @@ class _Run:
         return self._finish(time.monotonic() - started)
 
     def _load(self, state: dict[str, Any]) -> None:
-        self.parts.model.load_state_dict(state["model"])
-        self.parts.optimizer.load_state_dict(state["optimizer"])
-        if self.parts.average is not None:
-            self.parts.average.ema_model.load_state_dict(state["average"])
+        try:
+            self.parts.model.load_state_dict(state["model"])
+            self.parts.optimizer.load_state_dict(state["optimizer"])
+            if self.parts.average is not None:
+                self.parts.average.ema_model.load_state_dict(state["average"])
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise self.folder.unreadable("checkpoint.pt", error) from error
         self.loss_sum.copy_(state["loss_sum"])
         self.loss_count = state["loss_count"]
         self.seconds = state["seconds"]

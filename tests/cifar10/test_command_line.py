@@ -154,6 +154,25 @@ def test_a_broken_off_range_test_goes_on(tmp_path: Path, monkeypatch: Any) -> No
     assert not (tmp_path / "cut/checkpoint.pt").exists()
 
 
+def test_a_range_test_killed_after_its_last_step_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clr_ignite import _checkpoint
+    from clr_ignite.cifar10 import range_testing
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    words = ["range-test", "--batch-size", "10", "--no-progress", "--iterations", "20"]
+    words += ["--out", str(tmp_path)]
+    monkeypatch.setattr(_checkpoint.SweepFile, "remove", die)
+    assert main(words) == 130
+    monkeypatch.setattr(range_testing, "build", lambda *_, **__: pytest.fail("run again"))
+    assert main(words) == 0
+    assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 21
+    assert (tmp_path / "range_test.png").exists() and not (tmp_path / "checkpoint.pt").exists()
+
+
 @pytest.mark.parametrize(("policy", "iterations"), [("triangular2", 30), ("onecycle", 8)])
 def test_policies_of_the_bounds(tmp_path: Path, policy: str, iterations: int) -> None:
     bounds = swept(tmp_path / "r.json")

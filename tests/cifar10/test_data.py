@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import shutil
+import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -179,18 +182,152 @@ def _link_outside(root: Path) -> str:
     return "5.png is a link that leads out of"
 
 
+def _split_outside(root: Path) -> str:
+    (root / "test").rename(root.parent / "elsewhere")
+    (root / "test").symlink_to(root.parent / "elsewhere")
+    return "test is a link that leads out of"
+
+
+def _link_in_a_circle(root: Path) -> str:
+    (root / "train/dog/5.png").symlink_to(root / "train/dog/6.png")
+    (root / "train/dog/6.png").symlink_to(root / "train/dog/5.png")
+    return "[56].png is no picture"
+
+
+def _link_to_nothing(root: Path) -> str:
+    (root / "train/dog/5.png").symlink_to(root / "nothing.png")
+    return "5.png is no picture"
+
+
+def _folder_like_a_picture(root: Path) -> str:
+    (root / "train/dog/5.png").mkdir()
+    return "5.png is no picture"
+
+
+def _pipe(root: Path) -> str:
+    os.mkfifo(root / "train/dog/5.png")  # opening it would wait for ever
+    return "5.png is no picture"
+
+
+def _nothing_in_it(root: Path) -> str:
+    (root / "train/dog/1.png").write_bytes(b"")
+    return "1.png cannot be decoded"
+
+
+def _sixteen_bits(root: Path) -> str:
+    Image.fromarray(np.full((32, 32), 40_000, dtype=np.uint16)).save(root / "train/dog/1.png")
+    return "1.png has more than 8 bits a pixel"
+
+
+def _animated(root: Path) -> str:
+    first, second = (Image.new("RGB", (32, 32), color) for color in ("red", "blue"))
+    first.save(root / "train/dog/1.png", save_all=True, append_images=[second])
+    return "1.png is animated"
+
+
+def _another_format(root: Path) -> str:
+    Image.new("RGB", (32, 32)).save(root / "train/dog/1.png", format="GIF")
+    return "1.png cannot be decoded"
+
+
+def claiming(width: int, height: int) -> bytes:
+    """A PNG's beginning that claims a size; its pixels are missing."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (head, data)
+    )
+
+
+def _large(root: Path) -> str:
+    (root / "train/dog/1.png").write_bytes(claiming(10_000, 10_000))  # Pillow warns
+    return "1.png is 10000 x 10000 pixels"
+
+
+def _bomb(root: Path) -> str:
+    (root / "train/dog/1.png").write_bytes(claiming(100_000, 100_000))  # Pillow refuses
+    return "1.png cannot be decoded .*decompression bomb"
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         _missing, _half, _class_missing, _one_class, _empty_class, _truncated, _not_an_image,
-        _wrong_size, _other_file, _link_outside,
+        _wrong_size, _other_file, _link_outside, _split_outside, _link_in_a_circle,
+        _link_to_nothing, _folder_like_a_picture, _pipe, _nothing_in_it, _sixteen_bits, _animated,
+        _another_format, _large, _bomb,
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("error")
 def test_a_folder_that_cannot_be_used_is_refused_by_name(folder: Path, spoil: Any) -> None:
     words = spoil(folder)
     with pytest.raises(DataError, match=words):
         load("folder", folder)
     assert not (folder / ".clr_ignite_cache.npz").exists()
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
+def test_broken_bytes_are_refused_by_name_or_read_as_a_picture(folder: Path, ending: str) -> None:
+    path = folder / f"train/dog/x.{ending}"
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    good, chance, refused = path.read_bytes(), random.Random(0), 0
+    for _ in range(300):
+        broken = bytearray(good)
+        for _ in range(chance.randint(1, 6)):
+            broken[chance.randrange(len(broken) // chance.choice((1, 20)))] = chance.randrange(256)
+        path.write_bytes(broken[: chance.choice((len(broken), chance.randrange(len(broken))))])
+        try:
+            assert _folder._picture(path).shape == (3, 32, 32)
+        except DataError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 100
+
+
+def test_broken_bytes_of_a_cache_only_cost_decoding_again(folder: Path) -> None:
+    first = load("folder", folder)
+    cache, chance = folder / ".clr_ignite_cache.npz", random.Random(0)
+    good = cache.read_bytes()
+    for _ in range(150):
+        broken = bytearray(good)
+        for _ in range(chance.randint(1, 30)):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        cache.write_bytes(broken[: chance.choice((len(broken), chance.randrange(len(broken))))])
+        again = load("folder", folder)
+        assert torch.equal(first.train.pixels, again.train.pixels)
+        assert torch.equal(first.test.labels, again.test.labels)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays | {"train_labels": arrays["train_labels"] + 7},
+        lambda arrays: arrays | {"test_pixels": arrays["test_pixels"].astype(np.float64)},
+        lambda arrays: arrays | {"test_pixels": arrays["test_pixels"][:1]},
+    ],
+)
+def test_a_cache_with_a_right_sum_of_wrong_arrays_is_not_used(folder: Path, change: Any) -> None:
+    first = load("folder", folder)
+    cache = folder / ".clr_ignite_cache.npz"
+    with np.load(cache) as content:
+        arrays = change(dict(content))
+    pairs = tuple((arrays[f"{s}_pixels"], arrays[f"{s}_labels"]) for s in ("train", "test"))
+    np.savez(cache, **(arrays | {"sum": np.array(_folder._checksum(pairs))}))
+    again = load("folder", folder)
+    assert torch.equal(first.train.labels, again.train.labels)
+    assert torch.equal(first.test.pixels, again.test.pixels)
+
+
+def test_names_of_any_bytes(folder: Path) -> None:
+    os.rename(folder / "train/emu", os.fsencode(folder / "train") + b"/\xff\xfe")
+    os.rename(folder / "test/emu", os.fsencode(folder / "test") + b"/\xff\xfe")
+    os.rename(folder / "train/dog/0.png", os.fsencode(folder / "train/dog") + b"/\xe9.png")
+    data = load("folder", folder)
+    assert data.classes == ("cat", "dog", os.fsdecode(b"\xff\xfe"))
+    assert len(data.train) == 9 and (folder / ".clr_ignite_cache.npz").exists()
 
 
 def test_cifar10_by_its_names_must_be_whole(tmp_path: Path) -> None:

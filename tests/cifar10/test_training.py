@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from ignite.engine import Events
 
-from clr_ignite.cifar10._run_folder import RunError, RunFolder, commit, replacing
+from clr_ignite.cifar10._run_folder import InUse, RunError, RunFolder, commit
 from clr_ignite.cifar10.data import DataSet, Images, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.parts import Parts, build
@@ -334,15 +338,6 @@ def test_wrong_arguments_are_named(changes: dict[str, object], words: str) -> No
         experiment(**changes)
 
 
-def test_replacing_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
-    path = tmp_path / "result.json"
-    path.write_text("old")
-    with pytest.raises(OSError, match="disk"), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise OSError("disk")
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
 def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(RunError, match=r"checkpoint\.pt cannot be read .* remove it"):
@@ -387,3 +382,143 @@ def test_signals_end_the_command_cleanly_and_it_resumes(
         )
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def spoiled(out: Path, name: str, change: Any) -> None:
+    path = out / name
+    if name.endswith(".json"):
+        values = json.loads(path.read_text())
+        change(values)
+        path.write_text(json.dumps(values))
+    elif name.endswith(".pt"):
+        state = torch.load(path, weights_only=True)
+        change(state)
+        torch.save(state, path)
+    else:
+        lines = path.read_text().splitlines()
+        change(lines)
+        path.write_text("\n".join([*lines, ""]))
+
+
+def put(*where: Any) -> Any:
+    """A change: the last of ``where`` at the place that the others lead to."""
+    *path, name, value = where
+
+    def change(values: Any) -> None:
+        for step in path:
+            values = values[step]
+        values[name] = value
+
+    return change
+
+
+def drop(name: Any) -> Any:
+    return lambda values: values.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("metrics.csv", put(0, "a,b"), r"metrics\.csv, line 1: .*the columns are not iteration,lr"),
+        ("metrics.csv", put(2, "8,1,1,1,1"), r"metrics\.csv, line 3: .*5 cells instead of 6"),
+        ("metrics.csv", put(2, "8,x,1,1,1,0"), r"line 3: .*could not convert string .*'x'"),
+        ("metrics.csv", put(2, "nan,1,1,1,1,0"), "line 3: .*iteration nan after 5"),
+        ("metrics.csv", put(2, "7.5,1,1,1,1,0"), "line 3: .*iteration 7.5 after 5"),
+        ("metrics.csv", put(2, "5,1,1,1,1,0"), "line 3: .*iteration 5 after 5"),
+        ("metrics.csv", put(2, "8,1,1,1,1,2"), "line 3: .*cycle_end is neither 0 nor 1 but 2"),
+        ("metrics.csv", drop(-1), "no row of iteration 20, where checkpoint.pt goes on"),
+        ("metrics.csv", lambda lines: lines.clear(), "no row of iteration 20"),
+        ("checkpoint.pt", drop("model"), r"checkpoint\.pt cannot be read .*'model' is missing"),
+        ("checkpoint.pt", put("iteration", "20"), r"checkpoint\.pt .*'iteration' holds '20'"),
+        ("checkpoint.pt", put("optimizer", {}), r"checkpoint\.pt cannot be read .*KeyError"),
+        (
+            "checkpoint.pt",
+            put("model", "conv1.weight", torch.zeros(1)),
+            r"checkpoint\.pt cannot be read .*RuntimeError",
+        ),
+        ("config.json", drop("data"), r"config\.json .*field 'data' is missing"),
+        ("config.json", put("seed", True), r"config\.json .*field 'seed' holds True"),
+        ("config.json", put("environments", [3]), r"config\.json .*3 is no object"),
+        ("config.json", put("experiment", "lr", 1), r"config\.json .*unexpected .*'lr'"),
+        ("config.json", put("experiment", "schedule", "exit()"), r"config\.json .*not a schedule"),
+    ],
+)
+def test_a_folder_that_a_run_did_not_write_is_refused_by_file_and_place(
+    finished: Path, tmp_path: Path, data: DataSet, name: str, change: Any, words: str
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "result.json").unlink()
+    spoiled(out, name, change)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(RunError, match=words):
+        train(experiment(), data, out, seed=0, eval_every=5)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def finished(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    train(experiment(), data, out, seed=0, eval_every=5)
+    return out
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 9999, '{"seed": NaN}', '{"seed": 1', "\xff", "9" * 5000]
+)
+@pytest.mark.parametrize("name", ["config.json", "result.json", "metrics.csv"])
+def test_nonsense_is_refused_by_name(
+    finished: Path, tmp_path: Path, data: DataSet, name: str, content: str
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "result.json").unlink()
+    (out / name).write_bytes(f"{content}\n".encode("latin-1"))
+    with pytest.raises(RunError, match=re.escape(str(out / name))):
+        train(experiment(), data, out, seed=0, eval_every=5)
+
+
+@pytest.mark.parametrize("field", ["accuracy", "evaluated_on", "diverged"])
+def test_a_result_of_something_else_is_refused(
+    finished: Path, tmp_path: Path, data: DataSet, field: str
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    spoiled(out, "result.json", put(field, [1]))
+    with pytest.raises(RunError, match=rf"result\.json cannot be read .*'{field}' holds \[1\]"):
+        train(experiment(), data, out, seed=0, eval_every=5)
+
+
+class Malicious:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda v, path: path.write_bytes(pickle.dumps(v, 2))])
+def test_a_checkpoint_runs_no_code(
+    finished: Path, tmp_path: Path, data: DataSet, save: Any
+) -> None:
+    out, mark = tmp_path / "run", tmp_path / "mark"
+    shutil.copytree(finished, out)
+    (out / "result.json").unlink()
+    save({"iteration": Malicious(mark)}, out / "checkpoint.pt")
+    with pytest.raises(RunError, match=r"checkpoint\.pt cannot be read \(UnpicklingError"):
+        train(experiment(), data, out, seed=0, eval_every=5)
+    assert not mark.exists()
+    torch.load(out / "checkpoint.pt", weights_only=False) if save is torch.save else pickle.loads(
+        (out / "checkpoint.pt").read_bytes()
+    )
+    assert mark.exists()  # it would have
+
+
+def test_starting_anew_waits_for_the_lock(finished: Path, tmp_path: Path, data: DataSet) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with RunFolder(out).locked(), pytest.raises(InUse):
+        train(experiment(), data, out, seed=0, again=True)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    train(experiment(), data, out, seed=1, again=True)
