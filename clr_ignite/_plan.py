@@ -69,6 +69,8 @@ class Plan(Fields):
         kind = Linear if self.step_mode == "linear" else Geometric
         intervals = self.num_iter // self.hold - 1
         sweeps = [kind(start, end, intervals) for start, end in self.ranges(groups)]
+        if self.hold == 1:
+            return list(sweeps)
         return [lambda step, sweep=sweep: sweep(step // self.hold) for sweep in sweeps]  # type: ignore[misc]
 
 

@@ -78,13 +78,13 @@ class Record:
     ) -> None:
         """Append a step; None and names left out are missing cells."""
         self.iteration.append(iteration)
-        self.lr.append(_cell(lr))
-        self.loss.append(_cell(loss))
-        rates = [_cell(lr)] if group_lr is None else [_cell(rate) for rate in group_lr]
+        self.lr.append(MISSING if lr is None else lr)
+        self.loss.append(MISSING if loss is None else loss)
+        rates = (lr,) if group_lr is None else group_lr
         if not self.group_lr:
             self.group_lr = tuple(array("d") for _ in rates)
         for column, rate in zip(self.group_lr, rates, strict=True):
-            column.append(rate)
+            column.append(MISSING if rate is None else rate)
         for columns in (self.training, self._evaluation):
             for column in columns.values():
                 column.append(MISSING)
@@ -145,7 +145,3 @@ class Record:
         groups = [c for n, c in columns.items() if n.startswith("group_lr_")]
         result.group_lr = tuple(groups) or ((array("d", result.lr),) if len(result) else ())
         return result
-
-
-def _cell(value: float | None) -> float:
-    return MISSING if value is None else float(value)

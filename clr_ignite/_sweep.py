@@ -19,6 +19,9 @@ from clr_ignite.schedules import Schedule
 _BLOCK = 50  # rows whose losses are read from an accelerator in one go
 _PATIENCE = 10_000  # iterations without a step after which there is no hope of one
 
+_FLOATS = {float}
+
+Value = float | Tensor  # a tensor where it lies on an accelerator
 Output = Callable[[Any], Any]
 
 
@@ -44,7 +47,7 @@ class Sweep:
         schedules: list[Schedule],
         result: RangeTestResult,
         *,
-        outputs: Mapping[str, Output],
+        outputs: Mapping[str, Callable[[Any], Value]],
         divergence: Divergence,
         evaluate: Callable[[], Mapping[str, float]] | None,
         every: int,
@@ -56,7 +59,8 @@ class Sweep:
         self.evaluate, self.every, self.on_row = evaluate, every, on_row
         self.scalers = scalers
         self._several = several_ranks()
-        self._rates: list[float] = []
+        self._rates: list[float] = []  # of the step to come, before lr_mult
+        self._set: list[float] = []  # what the groups were given
         self._stepped = False
         self._scales: list[float] = []
         self._micro: list[dict[str, Any]] = []  # of the micro-batches since the last step
@@ -78,9 +82,11 @@ class Sweep:
         self._rates = [schedule(step) for schedule in self.schedules]
         groups = self.optimizer.param_groups
         used = zip(groups, self._rates, strict=True)
-        put_rates(groups, [rate * group.get("lr_mult", 1.0) for group, rate in used])
+        self._set = [rate * group.get("lr_mult", 1.0) for group, rate in used]
+        put_rates(groups, self._set)
         self._stepped = False
-        self._scales = [scaler.get_scale() for scaler in self.scalers]
+        if self.scalers:
+            self._scales = [scaler.get_scale() for scaler in self.scalers]
 
     def before_step(self, *_: object) -> None:
         """The optimizer's pre-hook: the rate that is really used."""
@@ -92,7 +98,7 @@ class Sweep:
         self._micro.append({name: f(engine.state.output) for name, f in self.outputs.items()})
         if self._several:
             self._samples += batch_size(engine.state.batch)
-        skipped = self._skipped()
+        skipped = bool(self.scalers) and self._skipped()
         if not self._stepped and not skipped:
             if len(self._micro) >= _PATIENCE:
                 raise RuntimeError(f"the optimizer took no step in {_PATIENCE} iterations")
@@ -136,52 +142,56 @@ class Sweep:
         return any(after < before for before, after in zip(self._scales, now, strict=True))
 
     def _record(self, skipped: bool) -> None:
-        groups = self.optimizer.param_groups
-        rates = [
-            None if skipped else rate * group.get("lr_mult", 1.0)
-            for rate, group in zip(self._rates, groups, strict=True)
-        ]
         row = len(self.result)
         lr = None if skipped else self._rates[0]
+        rates = [None] * len(self._set) if skipped else self._set
         values, samples = _mean(self._micro), self._samples
         self._micro, self._samples = [], 0
-        if any(map(_is_remote, values.values())):
+        if not _FLOATS.issuperset(map(type, values.values())):
             self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
             self._unread.append((row, values, samples))
             return
         if self._several:
-            (values,) = mean_over_ranks(_to_host([values]), [samples])
-        training = {name: float(value) for name, value in values.items()}
-        loss = training.pop("loss")
-        self.result.add_row(iteration=row + 1, lr=lr, loss=loss, group_lr=rates, training=training)
+            (values,) = mean_over_ranks([values], [samples])
+        loss = values.pop("loss")
+        self.result.add_row(iteration=row + 1, lr=lr, loss=loss, group_lr=rates, training=values)
         self._judge(row, loss)
 
     def _compare(self, when: str) -> None:
         """Refuse a rate other than the one that was set."""
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            expected = rate * group.get("lr_mult", 1.0)
+        for group, given in zip(self.optimizer.param_groups, self._set, strict=True):
             found = group["lr"]
-            if isinstance(found, Tensor):
-                expected = float(torch.tensor(expected, dtype=found.dtype))
-            if float(found) != expected:
+            if found is not given and float(found) != _rounded(given, found):
                 raise RateChanged(
-                    f"the test set a rate of {expected}, but {when} the optimizer had "
-                    f"{float(found)}: something else, such as a scheduler in the trainer's step, "
-                    "sets it as well"
+                    f"the test set a rate of {_rounded(given, found)}, but {when} the optimizer "
+                    f"had {float(found)}: something else, such as a scheduler in the trainer's "
+                    "step, sets it as well"
                 )
 
 
-def scalar_of(name: str, function: Output) -> Output:
-    """``function`` of the trainer's output, held to giving a scalar."""
+def _rounded(rate: float, like: Any) -> float:
+    """``rate`` as a tensor of the kind of ``like`` holds it."""
+    return float(torch.tensor(rate, dtype=like.dtype)) if isinstance(like, Tensor) else rate
+
+
+def scalar_of(name: str, function: Output) -> Callable[[Any], Value]:
+    """``function`` of the trainer's output, held to giving a scalar: a float, or what is on an
+    accelerator as it is."""
     label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
-    return lambda output: _scalar(label, function(output))
+
+    def scalar(output: Any) -> Value:
+        value = function(output)
+        return value if type(value) is float else _scalar(label, value)
+
+    return scalar
 
 
-def _scalar(label: str, value: Any) -> Any:
+def _scalar(label: str, value: Any) -> Value:
     """``value`` if it is a number or a tensor of one element (detached), else a TypeError."""
     if isinstance(value, Tensor):
         if value.numel() == 1:
-            return value.detach().reshape(())
+            value = value.detach().reshape(())
+            return value if _is_remote(value) else float(value)
         found = f"a tensor of shape {tuple(value.shape)}"
     elif isinstance(value, bool | str) or not hasattr(value, "__float__"):
         found = repr(value)
@@ -197,15 +207,15 @@ def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: sum(batch[name] for batch in batches) / len(batches) for name in batches[0]}
 
 
-def _is_remote(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.device.type != "cpu"
+def _is_remote(value: Tensor) -> bool:
+    return value.device.type != "cpu"
 
 
 def _to_host(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
     """The rows as floats, with one transfer for all that lies on a device."""
-    remote = [v.double() for row in rows for v in row.values() if _is_remote(v)]
+    remote = [v.double() for row in rows for v in row.values() if isinstance(v, Tensor)]
     fetched = iter(torch.stack(remote).tolist() if remote else [])
     return [
-        {name: next(fetched) if _is_remote(v) else float(v) for name, v in row.items()}
+        {name: next(fetched) if isinstance(v, Tensor) else v for name, v in row.items()}
         for row in rows
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ class ScheduleHandler:
             function(name, schedule, "a callable iteration -> value")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
-        self._named = tuple(schedules.items())
+        self._writers = tuple((_writer(name), schedule) for name, schedule in schedules.items())
         for name in schedules:
             self._check_known(name)
 
@@ -82,10 +83,7 @@ class ScheduleHandler:
         self._check_alone(trainer)
         trainer.add_event_handler(Events.STARTED, self._check_alone)
         trainer.add_event_handler(
-            Events.ITERATION_STARTED,
-            self._write,
-            start,
-            accumulation_steps,
+            Events.ITERATION_STARTED, self._write, start + 1, accumulation_steps
         )
 
     def detach(self, trainer: Engine) -> None:
@@ -93,29 +91,16 @@ class ScheduleHandler:
         trainer.remove_event_handler(self._check_alone, Events.STARTED)
         trainer.remove_event_handler(self._write, Events.ITERATION_STARTED)
 
-    def _write(self, engine: Engine, start: int, accumulation_steps: int) -> None:
-        step = engine.state.iteration - 1 - start
+    def _write(self, engine: Engine, first: int, accumulation_steps: int) -> None:
+        step = engine.state.iteration - first
         if step < 0:
             return
         if accumulation_steps > 1:
             step //= accumulation_steps
         # The groups are read anew each time: load_state_dict replaces the list and the dicts.
         groups = self.optimizer.param_groups
-        for name, schedule in self._named:
-            value = float(schedule(step))  # a NumPy number would end up in checkpoints
-            for group in groups:
-                if name == "lr":
-                    rate = value * group["lr_mult"] if "lr_mult" in group else value
-                    # The common case in line: this runs for every group at every iteration.
-                    if type(group["lr"]) is float:
-                        group["lr"] = rate
-                    else:
-                        put_rates(groups, [value * g.get("lr_mult", 1.0) for g in groups])
-                        break
-                elif name == "momentum" and "betas" in group:
-                    _put_first_beta(group, value)
-                else:
-                    put(group, name, value)
+        for write, schedule in self._writers:
+            write(groups, float(schedule(step)))  # a NumPy number would end up in checkpoints
 
     def _check_known(self, name: str) -> None:
         for group in self.optimizer.param_groups:
@@ -181,18 +166,53 @@ def put_rates(groups: list[dict[str, Any]], rates: Sequence[float]) -> None:
     filled: dict[int, float] = {}
     for group, rate in zip(groups, rates, strict=True):
         held = group["lr"]
-        if isinstance(held, torch.Tensor) and filled.setdefault(id(held), rate) != rate:
+        if _is_tensor(held) and filled.setdefault(id(held), rate) != rate:
             group["lr"] = held.clone()
         put(group, "lr", rate)
 
 
 def put(group: dict[str, Any], name: str, value: float) -> None:
     """Fill a tensor in place: torch.compile and CUDA graphs hold on to the object."""
-    # float first: asking a float whether it is a Tensor takes longer than all the rest.
-    if type(group[name]) is not float and isinstance(group[name], torch.Tensor):
+    if _is_tensor(group[name]):
         group[name].fill_(value)
     else:
         group[name] = value
+
+
+def _is_tensor(value: object) -> bool:
+    # float first: asking a float whether it is a Tensor takes longer than all the rest.
+    return type(value) is not float and isinstance(value, torch.Tensor)
+
+
+def _writer(name: str) -> Callable[[list[dict[str, Any]], float], None]:
+    """What writes a value of the hyperparameter ``name`` into all groups."""
+    return {"lr": _put_rates, "momentum": _put_momenta}.get(name, partial(_put_all, name))
+
+
+# The common case of both, a float, is in line: it runs for every group at every iteration.
+def _put_rates(groups: list[dict[str, Any]], value: float) -> None:
+    for group in groups:
+        rate = value * group["lr_mult"] if "lr_mult" in group else value
+        if type(group["lr"]) is float:
+            group["lr"] = rate
+        else:
+            put_rates(groups, [value * g.get("lr_mult", 1.0) for g in groups])
+            return
+
+
+def _put_momenta(groups: list[dict[str, Any]], value: float) -> None:
+    for group in groups:
+        if "betas" in group:
+            _put_first_beta(group, value)
+        elif type(group["momentum"]) is float:
+            group["momentum"] = value
+        else:
+            put(group, "momentum", value)
+
+
+def _put_all(name: str, groups: list[dict[str, Any]], value: float) -> None:
+    for group in groups:
+        put(group, name, value)
 
 
 def _put_first_beta(group: dict[str, Any], value: float) -> None:
