@@ -94,8 +94,8 @@ _LATER = {
     ),
 }
 
-# Up for 2,100 iterations, level for 7,000, down to 0 in 4,900 at batch 50: 700,000 images, a tenth of
-# the fixed run's. Chosen on 5,000 held-out training images; results/README.md says how.
+# 700,000 images, a tenth of the fixed run's. Chosen on 5,000 held-out training images, as
+# results/README.md says.
 _TRAPEZOID = Chain(
     (Linear(0.0005, 0.005, 2_100), 2_100), (Fixed(0.005), 7_000), (Linear(0.005, 0.0, 4_900), 4_900)
 )
