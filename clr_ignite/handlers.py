@@ -147,14 +147,32 @@ def cycle_end(
     return ends
 
 
-def check_group_rates(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse groups of differing rates without ``lr_mult``: one schedule would make them equal."""
-    rates = [float(group["lr"]) for group in optimizer.param_groups if "lr_mult" not in group]
-    if len(set(rates)) > 1:
+def check_group_rates(optimizer: torch.optim.Optimizer, *, own: bool = False) -> None:
+    """Refuse groups whose rates one schedule, times ``lr_mult``, cannot set.
+
+    Args:
+        own: each group gets rates of its own instead.
+
+    Raises:
+        ValueError: the groups' rates differ without ``lr_mult``, or groups that are to have
+            different rates share one tensor as their ``lr``; ``lr=tensor`` makes such ones.
+    """
+    groups = optimizer.param_groups
+    rates = [float(group["lr"]) for group in groups if "lr_mult" not in group]
+    if not own and len(set(rates)) > 1:
         raise ValueError(
             f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
             "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
         )
+    factors: dict[int, float] = {}
+    for index, group in enumerate(groups):
+        factor = index if own else group.get("lr_mult", 1.0)
+        if isinstance(group["lr"], torch.Tensor):
+            if factors.setdefault(id(group["lr"]), factor) != factor:
+                raise ValueError(
+                    "param groups that need different rates share one tensor as their lr: "
+                    "give each group an 'lr' tensor of its own"
+                )
 
 
 def put(group: dict[str, Any], name: str, value: float) -> None:

@@ -125,8 +125,7 @@ class LRRangeTest:
             )
         if length(data) == 0:
             raise ValueError("data must not be empty: its length is 0")
-        if not self.plan.per_group:
-            check_group_rates(self.optimizer)
+        check_group_rates(self.optimizer, own=self.plan.per_group)
         with undoing() as stack:
             stack.callback(Snapshot(self.to_save.values()).restore)
             stack.callback(random_states(data, self.eval_data))

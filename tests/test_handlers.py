@@ -194,6 +194,26 @@ def test_momentum_is_the_first_beta_where_the_optimizer_has_betas() -> None:
     assert rig.optimizer.param_groups[0]["betas"][1] == 0.99
 
 
+@pytest.mark.parametrize("mults", [(1.0, 2.0), (1.0, 1.0)])
+def test_groups_that_share_a_tensor_rate_must_want_the_same(mults: tuple[float, float]) -> None:
+    """torch gives every group the one tensor of ``lr=tensor``; the last group's rate would win."""
+    parameters = [nn.Parameter(torch.zeros(1)) for _ in mults]
+    groups = [{"params": [p], "lr_mult": m} for p, m in zip(parameters, mults, strict=True)]
+    optimizer = torch.optim.SGD(groups, lr=torch.tensor(0.5))
+    trainer, handler = (
+        Engine(lambda engine, batch: None),
+        ScheduleHandler(optimizer, lr=Fixed(0.25)),
+    )
+    if mults[0] != mults[1]:
+        with pytest.raises(ValueError, match="share one tensor as their lr"):
+            handler.attach(trainer)
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"].clone()
+    handler.attach(trainer)
+    trainer.run([0])
+    assert [float(group["lr"]) for group in optimizer.param_groups] == [0.25 * m for m in mults]
+
+
 def test_tensor_betas_are_filled_in_place() -> None:
     betas = (torch.tensor(0.9, dtype=torch.float64), torch.tensor(0.99))
     rig = Rig(make=torch.optim.Adam, betas=betas, capturable=False, foreach=False)

@@ -58,6 +58,17 @@ def test_groups_sweep_ranges_of_their_own(step_mode: Any) -> None:
     assert [g["lr"] for g in rig.optimizer.param_groups] == [0.3, 0.4]
 
 
+def test_groups_with_ranges_of_their_own_do_not_share_a_tensor_rate() -> None:
+    rig = Rig()
+    weights, biases = list(rig.model.parameters())[::2], list(rig.model.parameters())[1::2]
+    groups = [{"params": weights}, {"params": biases}]
+    optimizer = torch.optim.SGD(groups, lr=torch.tensor(0.5))
+    saved = {"model": rig.model, "optimizer": optimizer}
+    test = LRRangeTest(optimizer, [0.0, 0.0], [0.1, 0.2], 4, to_save=saved)
+    with pytest.raises(ValueError, match="share one tensor as their lr"):
+        test.run(rig.trainer, rig.loader)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
