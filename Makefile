@@ -41,12 +41,10 @@ test: $(INSTALLED)  ## the test suite
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
-bench: $(INSTALLED)  ## suggestions, schedule updates, range tests, Visdom: pages under results/
-	$(BIN)/python benchmarks/suggestions.py
-	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/schedule_update.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/range_test.py
-	$(BIN)/python -m clr_ignite.visdom_assets
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/live.py
+bench: $(INSTALLED)  ## results/benchmarks.md, or some sections of it: make bench PARTS="range_test data"
+	test -n "$(PARTS)" || $(BIN)/python -m benchmarks.suggestions
+	test -n "$(PARTS)" || $(BIN)/python -m clr_ignite.visdom_assets
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(PARTS)
 
 lint: $(INSTALLED)  ## ruff
 	$(BIN)/ruff check .

@@ -1,31 +1,25 @@
-"""What Visdom costs: the same training with a plotter on a real server and without, interleaved.
-
-    python benchmarks/live.py --out results/benchmarks
-
-Needs Visdom's front end in place (`python -m clr_ignite.visdom_assets`). Ratios only: medians over
-repeats that alternate in one process, on whatever machine runs it.
-"""
+"""What Visdom costs: the same training with a plotter on a real server and without."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
-import platform
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from ignite.engine import Engine
 from torch import nn
 
+from benchmarks.page import in_turns, table
 from clr_ignite.live import VisdomPlotter
+
+TITLE = "Visdom"
 
 USER = {"username": "reader", "password": "for this run only"}
 
@@ -55,8 +49,8 @@ def server() -> Iterator[str]:
             process.wait()
 
 
-def seconds(url: str | None, width: int, iterations: int) -> float:
-    """Of so many iterations of a small net, with a plotter where there is a server."""
+def training(url: str | None, width: int, iterations: int) -> Callable[[], object]:
+    """So many iterations of a small net, with a plotter where there is a server."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
@@ -70,42 +64,42 @@ def seconds(url: str | None, width: int, iterations: int) -> float:
         return loss.item()
 
     trainer = Engine(step)
-    with contextlib.ExitStack() as stack:
-        if url is not None:
-            plotter = stack.enter_context(VisdomPlotter(url, **USER))
-            plotter.attach(trainer, optimizer, total=iterations)
-        start = time.perf_counter()
-        trainer.run(range(iterations))
-        return time.perf_counter() - start
+
+    def run() -> None:
+        with contextlib.ExitStack() as stack:
+            if url is not None:
+                plotter = stack.enter_context(VisdomPlotter(url, **USER))
+                plotter.attach(trainer, optimizer, total=iterations)
+            trainer.run(range(iterations))
+
+    return run
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    options = parser.parse_args()
-    text = (
-        "# What Visdom costs\n\n`python benchmarks/live.py`: training with a plotter and a server\n"
-    )
-    text += f"on the same machine over training without, medians of {options.repeats} interleaved\n"
-    text += f"repeats. {platform.machine()}, {os.cpu_count()} cores, Python "
-    text += f"{platform.python_version()}, torch {torch.__version__}, "
-    text += f"{torch.get_num_threads()} threads.\n\n"
-    text += "| net | iterations | µs an iteration without | ratio |\n|---|---|---|---|\n"
+def missing() -> str:
+    """Why it cannot be measured here, if it cannot."""
+    try:
+        import visdom
+    except ImportError:
+        return "Visdom is not installed"
+    if not (Path(visdom.__file__).parent / "static" / "version.built").exists():
+        return "Visdom's front end is missing (python -m clr_ignite.visdom_assets)"
+    return ""
+
+
+def section(quick: bool) -> str:
+    repeats, shorter = (1, 20) if quick else (7, 1)
+    rows = []
     with server() as url:
-        for width, iterations in ((100, 20_000), (2_000, 4_000)):
-            seconds(url, width, 500)  # both warm
-            pairs = [
-                (seconds(None, width, iterations), seconds(url, width, iterations))
-                for _ in range(options.repeats)
-            ]
-            bare, drawn = (statistics.median(column) for column in zip(*pairs, strict=True))
-            name, each = f"64-{width}-10 perceptron, batch 100", 1e6 * bare / iterations
-            text += f"| {name} | {iterations:,} | {each:.0f} | {drawn / bare:.3f} |\n"
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "live.md").write_text(text)
-    print(text)
-
-
-if __name__ == "__main__":
-    main()
+        for width, steps in ((100, 20_000 // shorter), (2_000, 4_000 // shorter)):
+            pair = {
+                "without": lambda width=width, steps=steps: training(None, width, steps),
+                "with": lambda width=width, steps=steps: training(url, width, steps),
+            }
+            seconds, found = in_turns(pair, repeats, time.perf_counter)
+            each = f"{1e6 * seconds / steps:.0f}"
+            rows.append([f"64-{width}-10 perceptron", f"{steps:,}", each, f"× {found['with']:.3f}"])
+    heads = ["net, batch 100", "iterations", "µs an iteration without", "with"]
+    return (
+        "Training with a `VisdomPlotter` and a server on the same machine over training without,\n"
+        f"wall time, {repeats} turns. The plotter's thread and the server share the cores.\n\n"
+    ) + table(heads, rows)

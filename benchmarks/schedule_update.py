@@ -1,32 +1,24 @@
-"""What a schedule's update costs: firing one ITERATION_STARTED, ours beside Ignite's and torch's.
-
-    python benchmarks/schedule_update.py --out results/benchmarks
-
-Each candidate alone on an Engine; the event is fired many times in short runs, the candidates
-taking turns; the least time of each, less that of an Engine without handlers. Ratios to ours.
-"""
+"""A schedule's update: firing one ITERATION_STARTED, ours beside Ignite's and torch's."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import ignite
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import LinearCyclicalScheduler, LRScheduler
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
 
+from benchmarks.page import table
 from clr_ignite import ScheduleHandler
 from clr_ignite.schedules import OneCycle, Triangular
 
+TITLE = "A schedule's update"
 LOW, HIGH, STEP = 0.001, 0.006, 2_000
 FIRINGS = 500
 CLR = Triangular(LOW, HIGH, STEP)
+CASES = [(1, False), (1, True), (20, False), (20, True)]
 
 
 def optimizer_of(groups: int) -> torch.optim.SGD:
@@ -36,6 +28,10 @@ def optimizer_of(groups: int) -> torch.optim.SGD:
 
 def nothing(engine: Engine, optimizer: torch.optim.SGD, momentum: bool) -> None:
     pass
+
+
+def idle(engine: Engine, optimizer: torch.optim.SGD, momentum: bool) -> None:
+    engine.add_event_handler(Events.ITERATION_STARTED, lambda engine: None)
 
 
 def ours(engine: Engine, optimizer: torch.optim.SGD, momentum: bool) -> None:
@@ -74,9 +70,11 @@ def torchs_one_cycle(engine: Engine, optimizer: torch.optim.SGD, momentum: bool)
     engine.add_event_handler(Events.ITERATION_STARTED, lambda: scheduler.step())
 
 
+OURS, NOTHING = "clr_ignite ScheduleHandler", "nothing"
 CANDIDATES: dict[str, Callable[[Engine, torch.optim.SGD, bool], None]] = {
-    "nothing": nothing,
-    "clr_ignite ScheduleHandler": ours,
+    NOTHING: nothing,
+    OURS: ours,
+    "a handler that does nothing": idle,
     "Ignite LinearCyclicalScheduler": ignites,
     "Ignite LRScheduler(CyclicLR)": wrapped,
     "torch CyclicLR.step()": torchs_cyclic,
@@ -96,42 +94,35 @@ def least(groups: int, momentum: bool, repeats: int) -> dict[str, float]:
     best = dict.fromkeys(CANDIDATES, float("inf"))
     for _ in range(repeats):
         for name, engine in engines.items():
-            start = time.perf_counter()
-            for _ in range(FIRINGS):
-                engine.state.iteration += 1
-                engine.fire_event(Events.ITERATION_STARTED)
-            best[name] = min(best[name], 1e6 * (time.perf_counter() - start) / FIRINGS)
-    empty = best.pop("nothing")
+            best[name] = min(best[name], fired(engine))
+    empty = best.pop(NOTHING)
     return {name: value - empty for name, value in best.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
-    options = parser.parse_args()
-    cases = [(1, False), (1, True), (20, False), (20, True)]
-    columns = [least(*case, options.repeats) for case in cases]
-    text = (
-        "# What a schedule's update costs\n\n`python benchmarks/schedule_update.py`: time of one\n"
-    )
-    text += "ITERATION_STARTED over that of ours (ours in µs), an Engine's without handlers\n"
-    text += f"subtracted; least of {options.repeats} interleaved repeats of {FIRINGS} firings.\n"
-    text += f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-    text += f"torch {torch.__version__}, Ignite {ignite.__version__}.\n\n"
-    heads = [f"{g} group{'s' * (g > 1)}, lr{' + momentum' * m}" for g, m in cases]
-    text += f"| | {' | '.join(heads)} |\n|---|---|---|---|---|\n"
-    mine = next(iter(columns[0]))
-    for name in columns[0]:
-        values = [
-            f"{column[name]:.2f} µs" if name == mine else f"× {column[name] / column[mine]:.2f}"
+def fired(engine: Engine) -> float:
+    """Microseconds of one firing, over ``FIRINGS``."""
+    start = time.perf_counter()
+    for _ in range(FIRINGS):
+        engine.state.iteration += 1
+        engine.fire_event(Events.ITERATION_STARTED)
+    return 1e6 * (time.perf_counter() - start) / FIRINGS
+
+
+def section(quick: bool) -> str:
+    repeats = 5 if quick else 200
+    columns = [least(*case, repeats) for case in CASES]
+    heads = [f"{g} group{'s' * (g > 1)}, lr{' + momentum' * m}" for g, m in CASES]
+    rows = [
+        [name]
+        + [
+            f"{column[name]:.2f} µs" if name == OURS else f"× {column[name] / column[OURS]:.2f}"
             for column in columns
         ]
-        text += f"| {name} | {' | '.join(values)} |\n"
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "schedule_update.md").write_text(text)
-    print(text)
-
-
-if __name__ == "__main__":
-    main()
+        for name in columns[0]
+    ]
+    return (
+        "Time of one ITERATION_STARTED, ours in µs, the others over ours; an Engine's without\n"
+        f"handlers is subtracted. The least of {repeats} turns of {FIRINGS} firings. A handler\n"
+        "that does nothing is the floor for anything that Ignite calls: its share of ours cannot\n"
+        "be saved.\n\n"
+    ) + table(["", *heads], rows)

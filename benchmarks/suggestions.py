@@ -1,6 +1,6 @@
 """Suggested rates on simulated range tests whose bounds are known by construction.
 
-    python benchmarks/suggestions.py --out results/suggestions
+    python -m benchmarks.suggestions --out results/suggestions
 
 Each simulated test draws its two knees at random, a shape between and after them, and noise, for
 accuracy (a point every tenth step) and loss (every step). The first shape is the one of the test

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
+import warnings
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
+
+from benchmarks import gpu, range_test
+from benchmarks.__main__ import PARTS, main
+from benchmarks.page import in_turns, with_sections
+from benchmarks.page import table as markdown
 
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def suggestions() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("simulated", ROOT / "benchmarks/suggestions.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("benchmarks.suggestions")
 
 
 def rms(text: str) -> dict[str, tuple[float, float]]:
@@ -53,3 +56,107 @@ def test_the_committed_page_says_so_too() -> None:
     assert len(tables) == 4
     for table in tables:
         check(rms(table))
+
+
+def test_candidates_take_turns_and_ratios_are_medians_of_turns() -> None:
+    now, order = [0.0], []
+    costs = {"base": iter([9, 1, 2, 4]), "other": iter([9, 3, 4, 40])}  # the first turn warms up
+
+    def candidate(name: str) -> object:
+        def run() -> None:
+            order.append(name)
+            now[0] += next(costs[name])
+
+        return lambda: run
+
+    candidates = {name: candidate(name) for name in costs}
+    seconds, found = in_turns(candidates, 3, clock=lambda: now[0])  # type: ignore[arg-type]
+    assert order == ["base", "other"] * 4
+    assert (seconds, found) == (2, {"base": 1, "other": 3})  # of 3, 2 and 10
+
+
+def test_a_section_is_replaced_and_the_others_stay() -> None:
+    page = with_sections("", {"one": "old\n\n" + markdown(["a"], [["1"]]), "two": "kept"})
+    page = with_sections(page, {"one": "new", "three": "added"})
+    assert re.findall(r"^## (.*)\n\n(.*)", page, re.M) == [
+        ("one", "new"), ("two", "kept"), ("three", "added")
+    ]  # fmt: skip
+    assert "old" not in page and page.count("# Benchmarks") == 1
+
+
+def test_the_committed_page_has_every_part_that_needs_no_gpu() -> None:
+    page = (ROOT / "results/benchmarks.md").read_text()
+    titles = [importlib.import_module(f"benchmarks.{part}").TITLE for part in PARTS]
+    assert re.findall(r"^## (.*)", page, re.M) == [t for t in titles if t != gpu.TITLE]
+    assert len(re.findall(r"^Commit [0-9a-f]{7,}, ", page, re.M)) == len(PARTS) - 1
+
+
+QUICK = ["schedule_update", "growth"]
+LONG = ["range_test", "training_step", "data", "live"]
+
+
+@pytest.mark.parametrize(
+    "part", QUICK + [pytest.param(part, marks=pytest.mark.slow) for part in LONG]
+)
+def test_a_part_runs_by_name_and_writes_its_section(part: str, tmp_path: Path) -> None:
+    main([part, "--quick", "--out", str(tmp_path / "page.md")])
+    page = (tmp_path / "page.md").read_text()
+    assert f"## {importlib.import_module(f'benchmarks.{part}').TITLE}\n" in page
+    assert len(re.findall(r"^\| .*\d.* \|$", page, re.M)) >= 2
+
+
+def test_an_unknown_part_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["range_tset", "--out", str(tmp_path / "page.md")])
+    assert "no benchmark 'range_tset'; there are schedule_update, range_test" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "copies"),
+    [
+        pytest.param(case, copies, marks=[pytest.mark.slow] * (copies != 3))
+        for case, copies in zip(range_test.MEMORY, (3, 4, 2), strict=True)
+    ],
+)
+def test_a_test_holds_one_copy_of_what_it_puts_back(case: str, copies: int) -> None:
+    """Parameters, momentum, gradients; and gradients that the step drops wait to come back."""
+    _, grown, files = range_test.in_own_process(case)
+    assert copies - 0.3 < float(grown) < copies + 0.3 and files == "0"
+
+
+def test_a_file_opened_for_writing_is_noticed() -> None:
+    modes = {"r": False, "rb": False, "w": True, "ab": True, "x": True, "r+": True}
+    assert {mode: range_test.writes("open", ("f", mode, 0)) for mode in modes} == modes
+    assert not range_test.writes("os.remove", ("wax",))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_gpu_part_refuses_without_a_gpu(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["gpu", "--out", str(tmp_path / "page.md")])
+    assert "gpu cannot be measured here: torch finds no CUDA device" in capsys.readouterr().err
+    assert not (tmp_path / "page.md").exists()
+
+
+def test_synchronizations_are_counted_by_torchs_warnings() -> None:
+    def run() -> None:
+        warnings.warn("something else", stacklevel=1)
+        for _ in range(3):
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+
+    assert gpu.synchronizations(run) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tensor_rates", [True, False])
+def test_tensor_rates_that_change_compile_nothing_again(tensor_rates: bool) -> None:
+    """Where floats are constants of the graph, a float rate compiles at every change."""
+    with torch._dynamo.config.patch(specialize_float=True):
+        found = gpu.recompilations(
+            "cpu", 8, lambda f: torch.compile(f, backend="eager"), tensor_rates=tensor_rates
+        )
+    assert found == 0 if tensor_rates else found >= 3
