@@ -92,10 +92,12 @@ class Snapshot:
         needs = tensor.requires_grad
 
         def restore() -> Tensor:
-            tensor.detach().copy_(content)
-            if tensor.is_leaf:
-                tensor.requires_grad_(needs)
-                tensor.grad = put_gradient()
+            # A tensor from inference mode can be written to in that mode only.
+            with torch.inference_mode(tensor.is_inference()):
+                tensor.detach().copy_(content)
+                if tensor.is_leaf:
+                    tensor.requires_grad_(needs)
+                    tensor.grad = put_gradient()
             return tensor
 
         return restore
