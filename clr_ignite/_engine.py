@@ -6,9 +6,9 @@ The one place that touches Ignite's private attributes (seen in 0.5.5).
 from __future__ import annotations
 
 import contextlib
-import copy
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from ignite.engine import Engine, Events, State
@@ -16,7 +16,6 @@ from ignite.metrics import Metric
 
 from clr_ignite._checks import instance
 
-_CONTAINERS = (list, dict, set, deque)
 _CLEAR = {
     "last_event_name": None,
     "should_terminate": False,
@@ -44,45 +43,54 @@ def attached_handlers(engine: Engine) -> Iterator[Callable[..., Any]]:
 def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]]:
     """Inside the block ``engine`` is fresh and alone; after it, as it was, however it ended.
 
-    It has a new State (the user's own attributes carried over, their lists and dicts copied),
-    clear run flags and only these handlers: Metrics, those on custom events, and those in ``keep``
-    (the handler itself or the object whose method it is). Metrics get their values back too.
+    It has a new State (with the user's own attributes), clear run flags and only these handlers:
+    Metrics, those on custom events, and those in ``keep`` (the handler itself or the object whose
+    method it is). Putting back what :func:`shared` gives is the caller's business.
 
     Yields:
         Names of the suspended handlers.
     """
     attributes = vars(engine)
     saved = dict(attributes)
-    kept, suspended, metrics = _sorted_out(saved["_event_handlers"], keep)
-    values = {metric: copy.deepcopy(vars(metric)) for metric in metrics}
+    kept, suspended = _sorted_out(saved["_event_handlers"], keep)
     try:
         attributes |= {"_event_handlers": kept, "state": _fresh(engine.state), **_CLEAR}
         yield suspended
     finally:
         attributes.clear()
         attributes.update(saved)
-        for metric, before in values.items():
-            vars(metric).clear()
-            vars(metric).update(before)
+
+
+def shared(engine: Engine) -> list[object]:
+    """What ``engine`` and a private run of it have in common: its Metrics, those inside others
+    too, and (as a namespace) the user's own attributes of its State."""
+    waiting = [getattr(handler, "__self__", handler) for handler in attached_handlers(engine)]
+    metrics: dict[int, object] = {}
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Metric) and id(one) not in metrics:
+            metrics[id(one)] = one
+            for value in vars(one).values():
+                waiting += value.values() if isinstance(value, dict) else ()
+                waiting += value if isinstance(value, list | tuple) else (value,)
+    return [*metrics.values(), SimpleNamespace(**_own(engine.state))]
 
 
 def _sorted_out(
     table: Mapping[Any, list[Any]], keep: Collection[object]
-) -> tuple[dict[Any, list[Any]], list[str], set[Metric]]:
-    """The handlers that stay, the names of the others, and the Metrics among them all."""
+) -> tuple[dict[Any, list[Any]], list[str]]:
+    """The handlers that stay, and the names of the others."""
     kept: dict[Any, list[Any]] = defaultdict(list)
-    suspended, metrics = [], set()
+    suspended = []
     for event, handlers in table.items():
         for entry in handlers:
             handler = _unwrapped(entry[0])
             owner = getattr(handler, "__self__", handler)
-            if isinstance(owner, Metric):
-                metrics.add(owner)
             if _is_kept(event, handler, owner, keep):
                 kept[event].append(entry)
             else:
                 suspended.append(f"{_name(handler)} on {getattr(event, 'name', event)}")
-    return kept, suspended, metrics
+    return kept, suspended
 
 
 def _is_kept(event: object, handler: object, owner: object, keep: Collection[object]) -> bool:
@@ -93,10 +101,14 @@ def _is_kept(event: object, handler: object, owner: object, keep: Collection[obj
 
 def _fresh(state: State) -> State:
     fresh = State()
-    for name, value in vars(state).items():
-        if not hasattr(fresh, name):
-            setattr(fresh, name, copy.copy(value) if isinstance(value, _CONTAINERS) else value)
+    vars(fresh).update(_own(state))
     return fresh
+
+
+def _own(state: State) -> dict[str, Any]:
+    """The attributes that the user has put there."""
+    ignites = State()
+    return {name: value for name, value in vars(state).items() if not hasattr(ignites, name)}
 
 
 def _unwrapped(handler: Callable[..., Any]) -> Callable[..., Any]:

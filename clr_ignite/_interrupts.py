@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -29,12 +30,13 @@ def interrupts_wait() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def undoing() -> Iterator[contextlib.ExitStack]:
-    """An ExitStack closed at the end of the block, in full, whatever the block raises."""
-    stack = contextlib.ExitStack()
-    try:
-        yield stack
-    finally:
+class Undoing(contextlib.ExitStack):
+    """An ExitStack that is closed in full; entered twice: ``with Undoing() as stack, stack:``.
+
+    A Ctrl-C may come when the block has ended and others are not yet kept waiting. It cuts the
+    inner exit short; the outer one then does the work.
+    """
+
+    def __exit__(self, *error: Any) -> None:
         with interrupts_wait():
-            stack.close()
+            super().__exit__(*error)

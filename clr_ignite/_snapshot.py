@@ -21,9 +21,9 @@ Restore = Callable[[], Any]
 class Snapshot:
     """The state of ``objects`` (modules, optimizers, anything with attributes) at construction.
 
-    Of modules: parameters, buffers, gradients and training flags; of optimizers: state and param
-    groups; of other objects their attributes, followed into tensors, containers, modules and
-    optimizers.
+    Of modules: parameters, buffers, gradients, training flags and attributes of their own; of
+    optimizers: state and param groups; of other objects their attributes, followed into tensors,
+    containers, modules and optimizers.
     """
 
     def __init__(self, objects: Iterable[object]) -> None:
@@ -131,8 +131,27 @@ class Snapshot:
         for part in module.modules():
             parts.append(self._value(part._parameters))
             parts.append(self._value(part._buffers))
+            parts.append(self._attributes(part))
+        # Those of a ScriptModule stand in no dict of Python's.
+        parts += [self._value(tensor) for tensor in (*module.parameters(), *module.buffers())]
         put_flags = training_flags(module)
         return lambda: ([part() for part in parts], put_flags())
+
+    def _attributes(self, part: nn.Module) -> Restore:
+        """What a module keeps beside torch's own bookkeeping, such as a count of its calls."""
+        torchs = vars(nn.Module())
+        own = {name: self._value(v) for name, v in vars(part).items() if name not in torchs}
+
+        def restore() -> None:
+            now = vars(part)
+            for name in now.keys() - torchs.keys() - own.keys():
+                del now[name]
+            for name, value in own.items():
+                before = value()
+                if now.get(name, now) is not before:  # untouched, torch.compile notices nothing
+                    now[name] = before
+
+        return restore
 
 
 def check_covered(optimizer: torch.optim.Optimizer, to_save: Iterable[object]) -> None:

@@ -24,8 +24,8 @@ from clr_ignite._checkpoint import Pauses, SweepFile
 from clr_ignite._checks import count, several
 from clr_ignite._divergence import Divergence
 from clr_ignite._endless import Endless, length
-from clr_ignite._engine import check_engine, private
-from clr_ignite._interrupts import undoing
+from clr_ignite._engine import check_engine, private, shared
+from clr_ignite._interrupts import Undoing, interrupts_wait
 from clr_ignite._plan import Plan
 from clr_ignite._ranks import is_first
 from clr_ignite._snapshot import Snapshot, random_states, training_flags
@@ -134,10 +134,11 @@ class LRRangeTest:
         check_data("data", data)
         if not self.plan.per_group:
             check_group_rates(self.optimizer)
-        with undoing() as stack:
-            stack.callback(Snapshot(self.to_save.values()).restore)
-            stack.callback(random_states(data, self.eval_data))
-            return self._sweep(stack, trainer, data)
+        with Undoing() as stack, stack:
+            with interrupts_wait():  # what is half set up could not be undone
+                sweep, pauses, batches = self._set_up(stack, trainer, data)
+            trainer.run(batches, max_epochs=_FOREVER, epoch_length=length(data))
+            return self._ended(sweep, pauses)
 
     @contextlib.contextmanager
     def attach(self, trainer: Engine) -> Iterator[Engine]:
@@ -147,25 +148,29 @@ class LRRangeTest:
             raise ValueError("a range test is already attached to this trainer")
 
         def run(data: Iterable[Any]) -> object:
-            del trainer.run  # the test itself needs the Engine's own
             try:
+                del trainer.run  # the test itself needs the Engine's own
                 self.run(trainer, data)
             finally:
                 trainer.run = run  # type: ignore[method-assign, assignment]
             return trainer.state
 
-        trainer.run = run  # type: ignore[method-assign, assignment]
         try:
+            trainer.run = run  # type: ignore[method-assign, assignment]
             yield trainer
         finally:
-            del trainer.run
+            vars(trainer).pop("run", None)
 
-    def _sweep(
+    def _set_up(
         self, stack: contextlib.ExitStack, trainer: Engine, data: Iterable[Any]
-    ) -> RangeTestResult:
-        suspended = stack.enter_context(private(trainer, self.keep))
-        if self.evaluator is not None and self.evaluator is not trainer:
-            suspended += stack.enter_context(private(self.evaluator, self.keep))
+    ) -> tuple[Sweep, Pauses | None, Endless]:
+        engines = list({id(one): one for one in (trainer, self.evaluator) if one}.values())
+        common = [one for engine in engines for one in shared(engine)]
+        stack.callback(Snapshot([*self.to_save.values(), *common]).restore)
+        stack.callback(random_states(data, self.eval_data))
+        suspended: list[str] = []
+        for engine in engines:
+            suspended += stack.enter_context(private(engine, self.keep))
         batches = Endless(data)
         pauses = self._pauses(batches, data)
         result, divergence = self._begun(pauses, suspended)
@@ -183,7 +188,10 @@ class LRRangeTest:
         sweep.attach(trainer, stack)
         if pauses is not None:
             pauses.attach(trainer, sweep, max(1, self.plan.num_iter // _SAVES), _FOREVER)
-        trainer.run(batches, max_epochs=_FOREVER, epoch_length=length(data))
+        return sweep, pauses, batches
+
+    def _ended(self, sweep: Sweep, pauses: Pauses | None) -> RangeTestResult:
+        result = sweep.result
         if result.stop_reason is None:
             rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
             sweep.finish("terminated", f"the trainer was terminated {rate}")

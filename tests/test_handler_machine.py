@@ -194,9 +194,9 @@ class Trainings(RuleBasedStateMachine):
             one.handler.attach(trainer, start=start, accumulation_steps=every)
             self.attached.append(one)
 
-    @initialize(kind=st.sampled_from(list(KINDS)))
-    def begin(self, kind: str) -> None:
-        self.new_optimizer(kind, [None])
+    @initialize(kind=st.sampled_from(list(KINDS)), given=st.lists(mults, min_size=1, max_size=3))
+    def begin(self, kind: str, given: list[float | None]) -> None:
+        self.new_optimizer(kind, given)
 
     @precondition(lambda self: len(self.models) < 3)
     @rule(kind=st.sampled_from(list(KINDS)), given=st.lists(mults, min_size=1, max_size=2))
@@ -296,7 +296,7 @@ class Trainings(RuleBasedStateMachine):
             self.compare(model)
 
 
-# Examples are many short programs; the errors that they provoke in Ignite are logged by it.
+# Shrinking a failure takes minutes: the quick run shows it as it came, the long one small.
 QUICK = settings(max_examples=30, stateful_step_count=25, deadline=None, phases=[Phase.generate])
 LONG = settings(max_examples=1_500, stateful_step_count=60, deadline=None)
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, _sweep
 from clr_ignite._divergence import Divergence
-from clr_ignite._interrupts import undoing
+from clr_ignite._interrupts import Undoing
 from clr_ignite._sweep import RateChanged
 from clr_ignite.schedules import Fixed, Geometric, Linear
 from tests.rigs import Rig, same, state_of
@@ -325,7 +325,7 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_interrupt_inside_the_undoing_waits_for_its_end() -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), undoing() as stack:
+    with pytest.raises(KeyboardInterrupt), Undoing() as stack, stack:
         stack.callback(done.append, "last")
         stack.callback(os.kill, os.getpid(), signal.SIGINT)
         stack.callback(done.append, "first")

@@ -90,6 +90,53 @@ def test_modules_with_tied_weights_and_buffers_that_are_not_saved() -> None:
     assert [part.training for part in model.modules()] == [True, True, False]
 
 
+def test_what_a_module_counts_comes_back() -> None:
+    class Annealed(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(1, 1)
+            self.calls, self.seen, self.noise = 0, [0.0], torch.zeros(1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            self.seen.append(x.item())
+            self.noise.add_(1)
+            self.late = True
+            return super().forward(x)
+
+    model = nn.Sequential(Annealed(), nn.ReLU())
+    seen, noise = model[0].seen, model[0].noise
+    model[0].itself = [model]
+    snapshot = Snapshot([model])
+    model(torch.ones(1))
+    assert model[0].calls == 1
+    snapshot.restore()
+    assert model[0].calls == 0 and model[0].seen is seen and seen == [0.0]
+    assert model[0].noise is noise and noise.item() == 0 and not hasattr(model[0], "late")
+    assert model[0].itself == [model]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")
+def test_a_script_module() -> None:
+    model = torch.jit.script(nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1)))
+    content = [tensor.clone() for tensor in model.state_dict().values()]
+    snapshot = Snapshot([model])
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.add_(1)
+    snapshot.restore()
+    assert all(map(torch.equal, model.state_dict().values(), content))
+
+
+def test_a_tensor_of_inference_mode() -> None:
+    with torch.inference_mode():
+        holder = Holder(tensor=torch.ones(2))
+    snapshot = Snapshot([holder])
+    with torch.inference_mode():
+        holder.tensor.zero_()
+    snapshot.restore()
+    assert holder.tensor.tolist() == [1, 1] and holder.tensor.is_inference()
+
+
 def test_gradients_present_and_absent() -> None:
     a, b = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
     a.grad = torch.tensor([3.0])
