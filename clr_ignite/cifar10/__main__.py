@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from clr_ignite.cifar10._requests import check_numbers
 from clr_ignite.cifar10._run_folder import RunError
 from clr_ignite.cifar10.command_line import build_parser
 
@@ -24,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("ignite").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        check_numbers(options)
         options.command(options)
-    except (RunError, OSError, ValueError) as error:
+    except (ArithmeticError, ImportError, OSError, RunError, ValueError) as error:
         print(f"{parser.prog} {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, _Terminated) as error:

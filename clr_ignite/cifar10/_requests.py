@@ -22,14 +22,30 @@ _PASSED_ON = (
     *("model", "optimizer", "pixels", "pooling", "init", "order"),
     *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
 )
+_LARGE = 2**62
+_RANGES = {
+    **dict.fromkeys(("iterations", "eval_every", "batch_size", "step_size"), (1, _LARGE)),
+    **dict.fromkeys(("seed", "hold_out"), (0, _LARGE)),
+    **dict.fromkeys(("workers", "threads"), (1, 1_024)),
+}
+_SEEDS = 10_000  # in one command at most
 _CYCLES = 5  # of a run whose length is not given
+
+
+def check_numbers(options: argparse.Namespace) -> None:
+    """Refuse whole numbers out of range, whatever the command."""
+    for name, (least, most) in _RANGES.items():
+        value = getattr(options, name, None)
+        if value is not None and not least <= value <= most:
+            rule = f"at least {least}" if value < least else f"at most {most}"
+            raise ValueError(f"--{name.replace('_', '-')} must be {rule}, got {value}")
 
 
 def prepared_data(options: argparse.Namespace) -> DataSet:
     """The data set asked for; refuses a device that is not there and sets torch's CPU threads."""
     try:
-        torch.empty(0, device=options.device)
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        torch.zeros(1, device=options.device).item()  # "meta" can be named but holds nothing
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"--device {options.device!r} cannot be used here: {reason}") from error
     if options.threads is not None:
@@ -42,7 +58,7 @@ def training_experiment(options: argparse.Namespace, data: DataSet) -> Experimen
     given = _given(options)
     if options.hold_out is not None:
         given["held_out"] = options.hold_out
-    if options.schedule or options.bounds:
+    if options.schedule is not None or options.bounds is not None:
         given["schedule"] = schedule = requested_schedule(
             options, _per_epoch(given, data, given.get("held_out", 0))
         )
@@ -91,7 +107,10 @@ def seeds(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
             raise argparse.ArgumentTypeError(f"seeds are written as 0-4 or 0,2,7, got {text!r}")
-        found += range(int(first), int(last or first) + 1)
+        chosen = range(int(first), int(last or first) + 1)
+        if len(chosen) > _SEEDS or chosen.stop > _LARGE:
+            raise argparse.ArgumentTypeError(f"seeds are at most {_SEEDS:,}, up to 2**62")
+        found += chosen
     if not found or len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"seeds must be given, each once, got {text!r}")
     return found
@@ -102,10 +121,6 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
     unknown = [name for name in options.rows if name not in EXPERIMENTS]
     if unknown:
         raise ValueError(f"no such rows: {', '.join(unknown)}; there are {', '.join(EXPERIMENTS)}")
-    for name in ("workers", "eval_every", "threads", "iterations"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {value}")
     if options.ray is None:
         prepared_data(options)
     rows = options.rows or list(EXPERIMENTS)
@@ -134,13 +149,15 @@ def requested_place(options: argparse.Namespace) -> Place:
 
 def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None) -> Schedule:
     """What --schedule writes, or --bounds, --policy and --step-size ask for."""
-    if options.schedule:
-        if options.policy or options.step_size:
+    if options.schedule is not None:
+        if options.policy or options.step_size is not None:
             raise ValueError("--policy and --step-size belong to --bounds, not to --schedule")
         return parse_schedule(options.schedule)
     if options.step_size is None and per_epoch is None:
         raise ValueError("--bounds needs a --step-size here")
-    step_size = options.step_size or step_size_from_epochs(4, per_epoch or 1)
+    step_size = options.step_size
+    if step_size is None:
+        step_size = step_size_from_epochs(4, per_epoch or 1)
     result = RangeTestResult.from_json(options.bounds)
     return result.schedule(step_size, options.policy or "triangular")
 

@@ -15,7 +15,7 @@ from clr_ignite.cifar10 import _requests, report
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10._run_folder import RunError, RunFolder
 from clr_ignite.cifar10.commands import describe
-from clr_ignite.cifar10.data import DataSet, Images, load
+from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 
 COMMANDS = ("range-test", "train", "preview", "reproduce", "report", "replay")
@@ -48,6 +48,9 @@ def swept(path: Path, **changes: Any) -> Path:
     result.stop_reason = "completed"
     result.to_json(path)
     return path
+
+
+FIXED = ("train", "--out", "x", "--schedule", "Fixed(0.1)", "--iterations", "2")
 
 
 def train(out: Path, *options: str) -> int:
@@ -297,6 +300,28 @@ def test_preview_draws_a_schedule(tmp_path: Path) -> None:
         (["range-test", "--out", "x", "--experiment", "full-1cycle"], "--momentum must be a numb"),
         (["report", "nowhere"], "nowhere holds no run"),
         (["train", "--out", "x", "--schedule", "Fixed(1)", "--device", "abacus"], "'abacus' c"),
+        ([*FIXED, "--device", "meta"], "'meta' cannot be used here"),
+        ([*FIXED, "--eval-every", "0"], "--eval-every must be at least 1, got 0"),
+        ([*FIXED, "--threads", "0"], "--threads must be at least 1, got 0"),
+        ([*FIXED, "--threads", "9" * 9], "--threads must be at most 1024"),
+        ([*FIXED, "--batch-size", "0"], "--batch-size must be at least 1, got 0"),
+        ([*FIXED, "--seed", "-1"], "--seed must be at least 0, got -1"),
+        ([*FIXED, "--seed", "9" * 25], "--seed must be at most 4611686018427387904"),
+        ([*FIXED, "--hold-out", "-1"], "--hold-out must be at least 0, got -1"),
+        ([*FIXED, "--schedule", ""], "not a schedule: ''"),
+        ([*FIXED, "--schedule", f"Fixed({'9' * 400})"], "lr must be finite, got 9999"),
+        ([*FIXED, "--momentum", f"Fixed({'9' * 400})"], "lr must be finite, got 9999"),
+        (["range-test", "--out", "x", "--eval-every", "0"], "--eval-every must be at least 1"),
+        (["range-test", "--out", "x", "--batch-size", "0"], "--batch-size must be at least 1"),
+        (["preview", "--schedule", "", "--iterations", "9"], "not a schedule: ''"),
+        (
+            ["preview", "--schedule", "Fixed(1)", "--iterations", "9" * 25],
+            "--iterations must be at",
+        ),
+        (
+            ["preview", "--bounds", "r.json", "--step-size", "0", "--iterations", "9"],
+            "--step-size must be at least 1, got 0",
+        ),
     ],
 )
 def test_a_request_that_is_refused_gives_one_line_and_code_2(
@@ -411,7 +436,9 @@ def test_reproduce_looks_at_everything_first(
     assert message in capsys.readouterr().err and not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "0,0", "3-2", "1.5"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1-", "-1", "0,0", "3-2", "1.5", "0-99999999999", "9" * 30]
+)
 def test_seeds_that_are_none(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["reproduce", f"--seeds={text}"])
@@ -451,8 +478,10 @@ def test_the_report_refuses_what_is_no_finished_run(tmp_path: Path) -> None:
         report.read_run(tmp_path / "a")
 
 
-def test_two_processes_on_a_folder_of_pictures_give_the_same_names(tmp_path: Path) -> None:
-    """A user's own pictures: classes are their folders' names."""
+def test_any_folder_of_classes_goes_all_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user's own pictures of three classes: range test, training between its bounds, report."""
     from PIL import Image
 
     for split in ("train", "test"):
@@ -462,8 +491,19 @@ def test_two_processes_on_a_folder_of_pictures_give_the_same_names(tmp_path: Pat
                 color = (80 * number, 20 * i, 100)
                 path = tmp_path / "pets" / split / name / f"{i}.png"
                 Image.new("RGB", (32, 32), color).save(path)
-    words = ["--data", "folder", "--folder", str(tmp_path / "pets"), "--iterations", "20"]
-    assert train(tmp_path / "run", *words) == 0
-    config = json.loads((tmp_path / "run/config.json").read_text())
+    data = ["--data", "folder", "--folder", str(tmp_path / "pets"), "--model", "quick"]
+    data += ["--batch-size", "10", "--no-progress"]
+    sweep, run = tmp_path / "sweep", tmp_path / "run"
+    words = ["--iterations", "80", "--hold-out", "6", "--diverge-th", "0", "--out", str(sweep)]
+    assert main(["range-test", *data, *words]) == 0
+    assert len(RangeTestResult.from_json(sweep / "range_test.json")) == 80
+    bounds = swept(tmp_path / "bounds.json")  # so few pictures need not support a pair
+    words = ["--bounds", str(bounds), "--step-size", "2", "--out", str(run)]
+    assert main(["train", *data, *words]) == 0
+    config = json.loads((run / "config.json").read_text())
     assert config["data"]["classes"] == ["cat", "dog", "emu"]
-    assert isinstance(load("folder", tmp_path / "pets").train, Images)
+    state = RunFolder(run).load_checkpoint()
+    assert state is not None and list(state["model"].values())[-1].shape == (3,)
+    capsys.readouterr()
+    assert main(["report", str(run), str(sweep), "--out", str(tmp_path / "report")]) == 0
+    assert "Range test sweep, 0 to 0.02 in 80 steps" in capsys.readouterr().out
