@@ -76,7 +76,7 @@ def section(quick: bool) -> str:
     }
     for source in sources.values():
         next(source)  # starts workers
-    repeats, steps = (1, 3) if quick else (9, 40)
+    repeats, steps = (1, 3) if quick else (5, 30)
     turns = [{n: waiting(s, steps) for n, s in sources.items()} for _ in range(repeats)]
     rows = []
     for name in sources:

@@ -74,9 +74,9 @@ def reading(rows: int = 100_000) -> tuple[float, float]:
 
 
 def section(quick: bool) -> str:
-    repeats = 3 if quick else 100
+    repeats = 3 if quick else 300
     text = (
-        "µs of one ITERATION_STARTED with a schedule on one group, Ignite's share included, from\n"
+        "CPU µs of one ITERATION_STARTED, a schedule on one group, Ignite's share included, from\n"
         f"each of these iterations on (the least of {repeats} turns of {FIRINGS} firings):\n\n"
     ) + table(["", *(f"{iteration:,}" for iteration in ITERATIONS)], updates(repeats))
     sizes = (500, 1_000) if quick else (2_000, 10_000, 50_000)

@@ -61,9 +61,10 @@ class Pixels:
         """float32 (B, 3, 32, 32) from uint8 (B, 3, 32, 32), on the same device."""
         return pixels.float().mul_(self.scale).sub_(self.mean)
 
-    def to(self, device: torch.device | str) -> Pixels:
-        """The same with its mean on ``device``."""
-        return Pixels(self.mean.to(device), self.scale)
+    def to(self, device: torch.device | str, memory_format: torch.memory_format) -> Pixels:
+        """The same with its mean on ``device``, laid out as the pixels that it is for."""
+        mean = self.mean.to(device)[None].contiguous(memory_format=memory_format)[0]
+        return Pixels(mean, self.scale)
 
 
 class _Held:
@@ -78,13 +79,19 @@ class _Held:
     ) -> None:
         if len(images) == 0:
             raise ValueError("images must not be empty")
-        self._images = Images(images.pixels.to(device), images.labels.to(device))
-        self._pixels = pixels.to(device)
-        self._format = memory_format
+        held = images.pixels.to(device)
+        # Held as (N, 32, 32, 3) for channels-last batches: turning each of them takes longer than
+        # all the rest.
+        self._channels_last = memory_format == torch.channels_last
+        if self._channels_last:
+            held = held.permute(0, 2, 3, 1).contiguous()
+        self._images = Images(held, images.labels.to(device))
+        self._pixels = pixels.to(device, memory_format)
 
     def _at(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         chosen = self._images.take(indices)
-        return self._pixels(chosen.pixels.contiguous(memory_format=self._format)), chosen.labels
+        pixels = chosen.pixels.permute(0, 3, 1, 2) if self._channels_last else chosen.pixels
+        return self._pixels(pixels), chosen.labels
 
 
 class Batches(_Held):

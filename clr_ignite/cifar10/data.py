@@ -27,7 +27,8 @@ class Images:
 
     def take(self, indices: Tensor) -> Images:
         """The images at ``indices``, int64 (K,), copied."""
-        return Images(self.pixels[indices], self.labels[indices])
+        # index_select copies an image as one block; indexing goes pixel by pixel.
+        return Images(self.pixels.index_select(0, indices), self.labels.index_select(0, indices))
 
 
 @dataclass(frozen=True)

@@ -469,6 +469,21 @@ def test_evaluation_sees_every_image_once_in_order(images: Images) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("convention", ["caffe", "unit"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_batchs_layout_changes_nothing_but_the_layout(convention: str, layout: Any) -> None:
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (23, 3, 32, 32), dtype=torch.uint8)
+    images, before = Images(pixels, torch.arange(23)), pixels.clone()
+    fitted = Pixels.fit(convention, images)
+    training = Batches(images, fitted, batch_size=6, seed=1, memory_format=layout)
+    evaluation = EvalBatches(images, fitted, batch_size=6, memory_format=layout)
+    for x, y in [training.batch(5), *evaluation]:
+        assert x.is_contiguous(memory_format=layout) and x.dtype == torch.float32
+        assert torch.equal(x, before[y].float() * fitted.scale - fitted.mean)
+    assert torch.equal(images.pixels, before) and images.pixels.is_contiguous()
+
+
 def test_held_out_images_are_a_function_of_the_seed(images: Images) -> None:
     rest, held = hold_out(images, 5, seed=0)
     assert sorted(rest.labels.tolist() + held.labels.tolist()) == list(range(23))
