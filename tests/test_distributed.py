@@ -1,4 +1,4 @@
-"""Range tests under torchrun with two real gloo processes."""
+"""Range tests and training under torchrun with real gloo processes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,71 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from tests.distributed_script import ITERATIONS, SIZES, run
+from tests.distributed_script import CLR, ITERATIONS, SIZES, new_net, run, train
 
 SCRIPT = Path(__file__).parent / "distributed_script.py"
 
 
-def torchrun(case: str, folder: Path) -> tuple[list[dict[str, Any]], str]:
+def start(case: str, folder: Path, ranks: int = 2) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=str(SCRIPT.parent.parent))
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={ranks}"]
     command += ["--standalone", "--local-addr=127.0.0.1", str(SCRIPT), case, str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def torchrun(case: str, folder: Path, ranks: int = 2) -> tuple[list[dict[str, Any]], str]:
+    done = start(case, folder, ranks)
     assert done.returncode == 0, done.stderr
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)], done.stderr
+    return [json.loads((folder / f"{r}.json").read_text()) for r in range(ranks)], done.stderr
+
+
+RANKS = [2, pytest.param(4, marks=pytest.mark.slow)]
+
+
+def close(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """The same weights up to the rounding of a sum taken in another order."""
+    pairs = zip(a["weights"], b["weights"], strict=True)
+    return all(
+        torch.allclose(torch.tensor(x), torch.tensor(y), rtol=1e-4, atol=1e-6) for x, y in pairs
+    )
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_training_along_a_schedule_is_that_of_one_process(ranks: int, tmp_path: Path) -> None:
+    results, _ = torchrun("train", tmp_path, ranks)
+    alone = train("train", None, 1, tmp_path / "alone.pt")
+    for result in results:
+        assert result["used"] == alone["used"] == [CLR(i) for i in range(33)]
+        assert result["weights"] == results[0]["weights"] and close(result, alone)
+    before = {"weights": [p.tolist() for p in new_net().parameters()]}
+    assert not close(before, alone)
+
+
+@pytest.mark.slow
+def test_a_range_test_of_four_processes_is_that_of_one(tmp_path: Path) -> None:
+    results, _ = torchrun("four", tmp_path, 4)
+    alone = run("four", None)
+    for result in results:
+        assert result["used"] == alone["used"] and result["restored"]
+        assert result["loss"] == results[0]["loss"]
+        assert result["loss"] == pytest.approx(alone["loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_a_killed_rank_ends_the_others_and_a_restart_goes_on(ranks: int, tmp_path: Path) -> None:
+    died = start("die", tmp_path, ranks)  # within the time limit there
+    assert died.returncode != 0 and "Signal 9 (SIGKILL)" in died.stderr
+    assert not list(tmp_path.glob("*.json"))
+    results, _ = torchrun("die", tmp_path, ranks)
+    (tmp_path / "whole").mkdir()
+    whole, _ = torchrun("train", tmp_path / "whole", ranks)
+    for cut, never in zip(results, whole, strict=True):
+        assert cut["start"] == 14  # neither an epoch of 5 nor a cycle of 8 ends there
+        assert cut["weights"] == never["weights"]
+        assert cut["used"] == never["used"][14:]
 
 
 @pytest.mark.parametrize("case", ["equal", "unequal"])
