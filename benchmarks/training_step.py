@@ -139,7 +139,7 @@ def shares(steps: int) -> list[list[str]]:
 
 
 def section(quick: bool) -> str:
-    steps, repeats = (2, 1) if quick else (10, 9)
+    steps, repeats = (2, 1) if quick else (8, 7)
     candidates = {
         "a bare loop over the same tensors": lambda: bare(steps),
         "clr_ignite: Engine, schedule": lambda: ours(steps),
