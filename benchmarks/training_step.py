@@ -44,7 +44,7 @@ def tensors(built: Parts, layout: torch.memory_format = torch.channels_last) -> 
 
 
 def step_of(built: Parts, model: torch.nn.Module | None = None) -> Step:
-    net, optimizer = model or built.model, built.optimizer
+    net, optimizer = built.model if model is None else model, built.optimizer
 
     def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         optimizer.zero_grad()
