@@ -79,7 +79,7 @@ def section(quick: bool) -> str:
         "CPU µs of one ITERATION_STARTED, a schedule on one group, Ignite's share included, from\n"
         f"each of these iterations on (the least of {repeats} turns of {FIRINGS} firings):\n\n"
     ) + table(["", *(f"{iteration:,}" for iteration in ITERATIONS)], updates(repeats))
-    sizes = (500, 1_000) if quick else (2_000, 10_000, 50_000)
+    sizes = (500, 1_000) if quick else (1_000, 4_000, 16_000)
     text += "Bytes a row that a range test's result holds, after so many rows:\n\n"
     text += table([f"{rows:,}" for rows in sizes], [[f"{held(rows):.0f}" for rows in sizes]])
     suggested, plotted = min(reading() for _ in range(1 if quick else 5))

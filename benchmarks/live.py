@@ -87,7 +87,7 @@ def missing() -> str:
 
 
 def section(quick: bool) -> str:
-    repeats, shorter = (1, 20) if quick else (5, 2)
+    repeats, shorter = (1, 20) if quick else (5, 4)
     rows = []
     with server() as url:
         for width, steps in ((100, 20_000 // shorter), (2_000, 4_000 // shorter)):

@@ -44,7 +44,7 @@ def tensors(built: Parts, layout: torch.memory_format = torch.channels_last) -> 
 
 
 def step_of(built: Parts, model: torch.nn.Module | None = None) -> Step:
-    net, optimizer = model or built.model, built.optimizer
+    net, optimizer = built.model if model is None else model, built.optimizer
 
     def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         optimizer.zero_grad()
@@ -139,7 +139,7 @@ def shares(steps: int) -> list[list[str]]:
 
 
 def section(quick: bool) -> str:
-    steps, repeats = (2, 1) if quick else (10, 9)
+    steps, repeats = (2, 1) if quick else (8, 7)
     candidates = {
         "a bare loop over the same tensors": lambda: bare(steps),
         "clr_ignite: Engine, schedule": lambda: ours(steps),
