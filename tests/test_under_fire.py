@@ -355,6 +355,5 @@ def test_ctrl_c_at_sampled_moments() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_before_every_opcode() -> None:
-    ended = [press(at) for at in moments(interrupted)]
-    assert len(ended) > 1_000 and all(ended)
+def test_ctrl_c_at_a_thousand_moments() -> None:
+    assert all([press(at) for at in random.Random(1).sample(moments(interrupted), 1_000)])
