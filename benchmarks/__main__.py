@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.page import conditions, with_sections
+from clr_ignite._files import write_text
 
 PARTS = ("schedule_update", "range_test", "training_step", "data", "growth", "live", "gpu")
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"## {module.TITLE}\n\n{text}\n", flush=True)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         page = options.out.read_text() if options.out.exists() else ""
-        options.out.write_text(with_sections(page, {module.TITLE: text}))
+        write_text(options.out, with_sections(page, {module.TITLE: text}))
 
 
 if __name__ == "__main__":
