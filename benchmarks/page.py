@@ -53,18 +53,24 @@ def in_turns(
 ) -> tuple[float, dict[str, float]]:
     """Seconds of the first candidate, and each one's time over the first one's: medians.
 
+    Each turn begins with another candidate: what one leaves behind (a warm allocator, a clock
+    that has dropped) meets all of them alike.
+
     Args:
         candidates: by name, what sets one up and returns what is timed.
         repeats: turns, after one that warms up.
     """
+    names = list(candidates)
     turns: list[list[float]] = []
-    for _ in range(repeats + 1):
-        turns.append([])
-        for make in candidates.values():
-            run = make()
+    for turn in range(repeats + 1):
+        first = turn % len(names)
+        times = {}
+        for name in names[first:] + names[:first]:
+            run = candidates[name]()
             start = clock()
             run()
-            turns[-1].append(clock() - start)
+            times[name] = clock() - start
+        turns.append([times[name] for name in names])
     seconds = statistics.median(turn[0] for turn in turns[1:])
     columns = zip(*([value / turn[0] for value in turn] for turn in turns[1:]), strict=True)
     return seconds, dict(zip(candidates, map(statistics.median, columns), strict=True))

@@ -160,11 +160,11 @@ def section(quick: bool) -> str:
     heads += ["FastaiLRFinder", "LRRangeTest with an evaluator"]
     rows = [
         cost("64-128-10 perceptron", perceptron, 1_000, 100, repeats),
-        cost("CaffeFull", caffe_full, 40, 20, 1 if quick else 5),
+        cost("CaffeFull", caffe_full, 40, 20, 1 if quick else 9),
     ]
     text = (
         "The whole test, snapshot and restoring included, over the same Engine and step without\n"
-        f"it, in CPU time; {repeats} turns (CaffeFull {1 if quick else 5}). *Idle handlers*: two\n"
+        f"it, in CPU time; {repeats} turns (CaffeFull {1 if quick else 9}). *Idle handlers*: two\n"
         "handlers and a step hook that do nothing. *With an evaluator*: over the same steps with\n"
         "the same evaluations and no test, so that what is left is not the evaluations' own.\n\n"
     ) + table(heads, rows)

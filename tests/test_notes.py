@@ -127,6 +127,8 @@ def test_the_losses_on_the_page() -> None:
     assert last["iteration"] == "300"
     for column in ("0..255", "[0, 1]", "[0, 1], rescaled"):
         assert f"{float(last[column]):.4f}" in NOTES
+    for row in rows("pixel_scale"):
+        assert float(row["[0, 1], rescaled"]) == pytest.approx(float(row["0..255"]), rel=0.001)
 
 
 def test_the_steps_after_a_drop_on_the_page() -> None:
