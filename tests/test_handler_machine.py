@@ -185,11 +185,11 @@ class Trainings(RuleBasedStateMachine):
         one = Attached(trainer, model, schedules, start, every)
         others = [o for o in self.attached if (o.trainer, o.model) == (trainer, model)]
         taken = any(o.schedules.keys() & schedules.keys() for o in others)
-        if taken or ("lr" in schedules and model.rates_differ):
-            with pytest.raises(ValueError, match="already set by" if taken else "lr_mult"):
+        unequal = "lr" in schedules and model.rates_differ
+        if taken or unequal:
+            reasons = ["already set by"] * taken + ["lr_mult"] * unequal  # either, where both hold
+            with pytest.raises(ValueError, match="|".join(reasons)):
                 one.handler.attach(trainer, start=start, accumulation_steps=every)
-            if taken and model.rates_differ:
-                return
         else:
             one.handler.attach(trainer, start=start, accumulation_steps=every)
             self.attached.append(one)
