@@ -15,6 +15,8 @@ import ignite
 import torch
 import torchvision
 
+from clr_ignite.cifar10._run_folder import processor
+
 INTRODUCTION = """# Benchmarks
 
 `make bench` writes this page, `make bench PARTS="range_test data"` only the sections named.
@@ -33,7 +35,7 @@ def machine() -> str:
         "torchvision": torchvision.__version__,
     }
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return f"{_processor()}, {os.cpu_count()} cores, {platform.system()}, {named}"
+    return f"{processor()}, {os.cpu_count()} cores, {platform.system()}, {named}"
 
 
 def conditions() -> str:
@@ -101,13 +103,6 @@ def with_sections(page: str, sections: Mapping[str, str]) -> str:
     known |= {title: text.strip() for title, text in sections.items()}
     body = "".join(f"\n## {title}\n\n{text}\n" for title, text in known.items())
     return f"{INTRODUCTION}\n{machine()}.\n{body}"
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    text = path.read_text() if path.exists() else ""
-    names = re.findall(r"^model name\s*:\s*(.*)$", text, re.M)
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _commit() -> str:

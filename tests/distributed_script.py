@@ -56,6 +56,17 @@ class From:
         return itertools.islice(itertools.cycle(self.batches), self.start, None)
 
 
+def stepped(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor]
+) -> float:
+    """The loss of a batch, after the step that it led to."""
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(batch[0]), batch[1])
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 def train(case: str, rank: int | None, ranks: int, checkpoint: Path) -> dict[str, Any]:
     """33 steps along a schedule; every seventh saves on rank 0. ``die``: rank 1 is killed once."""
     net = new_net()
@@ -65,11 +76,7 @@ def train(case: str, rank: int | None, ranks: int, checkpoint: Path) -> dict[str
     optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0]["lr"]))
 
     def step(engine: Engine, batch: tuple[Tensor, Tensor]) -> float:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(batch[0]), batch[1])
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+        return stepped(model, optimizer, batch)
 
     def save(engine: Engine) -> None:
         state = {"model": net.state_dict(), "optimizer": optimizer.state_dict()}
@@ -106,17 +113,13 @@ def run(case: str, rank: int | None, ranks: int = 2) -> dict[str, Any]:
     optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0]["lr"]))
 
     def step(engine: Engine, batch: tuple[Tensor, Tensor]) -> float:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(batch[0]), batch[1])
-        loss.backward()
-        optimizer.step()
-        own.append(loss.item())
+        own.append(stepped(model, optimizer, batch))
         if rank == 1 and engine.state.iteration == 6:
             if case == "terminate":
                 engine.terminate()
             if case == "nan":
                 return math.nan
-        return loss.item()
+        return own[-1]
 
     test = LRRangeTest(
         optimizer, 0.0, 0.5, ITERATIONS, to_save={"model": model, "optimizer": optimizer},

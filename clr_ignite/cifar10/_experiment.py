@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from clr_ignite._checks import Fields, choice, count, flag, function, non_negative
 from clr_ignite.cifar10._schedule_text import parse_schedule
@@ -16,7 +16,7 @@ OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta"]
 
 _CHOICES = {
     "model": ("full", "quick"),
-    "optimizer": ("sgd", "adam", "rmsprop", "adagrad", "adadelta"),
+    "optimizer": get_args(OptimizerName),
     "pixels": ("caffe", "unit"),
     "pooling": ("ceil", "floor"),
     "init": ("caffe", "torch"),

@@ -186,7 +186,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "ignite": ignite.__version__,
-        "device": torch.cuda.get_device_name(device) if cuda else f"{device.type}, {_processor()}",
+        "device": torch.cuda.get_device_name(device) if cuda else f"{device.type}, {processor()}",
         "threads": torch.get_num_threads(),
     }
 
@@ -210,7 +210,7 @@ def commit() -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name as Linux gives it, else the machine type."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 from clr_ignite.cifar10 import commands
+from clr_ignite.cifar10._experiment import OptimizerName
 from clr_ignite.cifar10._requests import seeds
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 
@@ -134,7 +136,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--folder", type=Path, help="where the data lies (cifar10, folder)")
     command.add_argument("--experiment", choices=tuple(EXPERIMENTS), help="a row of the table")
     command.add_argument("--model", choices=("full", "quick"))
-    command.add_argument("--optimizer", choices=("sgd", "adam", "rmsprop", "adagrad", "adadelta"))
+    command.add_argument("--optimizer", choices=get_args(OptimizerName))
     command.add_argument("--pixels", choices=("caffe", "unit"))
     command.add_argument("--pooling", choices=("ceil", "floor"))
     command.add_argument("--init", choices=("caffe", "torch"))
