@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import math
@@ -150,3 +151,6 @@ def main(local_rank: int, case: str, out: str) -> None:
 if __name__ == "__main__":
     with idist.Parallel(backend="gloo") as parallel:
         parallel.run(main, *sys.argv[1:])
+        # DDP lies in cycles and keeps the group, whose threads hold tensors: left to the end of
+        # the interpreter they abort it now and then (pytorch/pytorch, pull request 179291).
+        gc.collect()

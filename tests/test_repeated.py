@@ -15,7 +15,7 @@ from clr_ignite import RangeTestResult, RepeatedResult, repeat_range_test
 from tests.rigs import Rig
 
 
-def setup(seed: int) -> tuple[Any, ...]:
+def set_up(seed: int) -> tuple[Any, ...]:
     torch.manual_seed(seed)
     rig = Rig()
     with torch.no_grad():
@@ -30,10 +30,10 @@ def _generator(seed: int) -> torch.Generator:
 
 
 def test_each_seed_is_a_test_of_its_own() -> None:
-    repeated = repeat_range_test(setup, [3, 5], 0.0, 0.1, 12, diverge_th=None)
+    repeated = repeat_range_test(set_up, [3, 5], 0.0, 0.1, 12, diverge_th=None)
     assert repeated.seeds == (3, 5)
     for seed, result in zip((3, 5), repeated.results, strict=True):
-        trainer, data, optimizer, saved, own = setup(seed)
+        trainer, data, optimizer, saved, own = set_up(seed)
         from clr_ignite import LRRangeTest
 
         alone = LRRangeTest(optimizer, 0.0, 0.1, 12, to_save=saved, diverge_th=None, **own)
@@ -42,7 +42,7 @@ def test_each_seed_is_a_test_of_its_own() -> None:
 
 
 def test_the_mean_and_its_band() -> None:
-    repeated = repeat_range_test(setup, range(3), 0.0, 0.1, 12, diverge_th=None)
+    repeated = repeat_range_test(set_up, range(3), 0.0, 0.1, 12, diverge_th=None)
     losses = np.array([list(result.loss) for result in repeated.results])
     rates, means, spreads = repeated["loss"]
     assert rates == list(repeated.results[0].lr)
@@ -115,4 +115,4 @@ def test_picture_and_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seeds", [[], [1, 1]])
 def test_bad_seeds_are_named(seeds: list[int]) -> None:
     with pytest.raises(ValueError, match="seeds must be different, and at least one"):
-        repeat_range_test(setup, seeds, 0.0, 0.1, 12)
+        repeat_range_test(set_up, seeds, 0.0, 0.1, 12)
