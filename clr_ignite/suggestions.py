@@ -123,16 +123,15 @@ def valley(lr: Sequence[float], loss: Sequence[float]) -> float:
     rates, losses = _finite(lr, loss)
     _at_least(1, rates)
     tails: list[float] = []  # negated losses ending the best subsequence of each length
-    end, longest = 0, 1
+    end = 0
     for index, value in enumerate(-losses):
         length = bisect_left(tails, value)
-        if length == len(tails):
+        if length == len(tails):  # longer than any before
             tails.append(value)
-            if length + 1 > longest:
-                end, longest = index, length + 1
+            end = index
         else:
             tails[length] = value
-    start = end - longest if longest > 1 else 0
+    start = end - len(tails) if len(tails) > 1 else 0
     count = end - start
     return float(rates[start + int(count / 3) + int(count / 3 / 2)])
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clr_ignite import _files
+from clr_ignite._checks import check_fields
 from clr_ignite._files import parse_json, replacing, write_bytes, write_text
 
 
@@ -87,3 +88,26 @@ def test_json_is_read_strictly(text: str) -> None:
     with pytest.raises(ValueError):
         parse_json(text)
     assert parse_json('{"a": [1, 2.5, "NaN", null]}') == {"a": [1, 2.5, "NaN", None]}
+
+
+FIELDS = {"n": (int,), "x": (int, float), "on": (bool,)}
+GOOD = {"n": 1, "x": 1, "on": True, "more": None}
+
+
+def test_fields_of_the_types_asked_for_come_back() -> None:
+    assert check_fields(GOOD, FIELDS) is GOOD
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([1], r"\[1\] is no object"),
+        ({"n": 1, "x": 1}, "field 'on' is missing"),
+        (GOOD | {"n": 1.0}, r"field 'n' holds 1\.0"),
+        (GOOD | {"n": True}, "field 'n' holds True"),
+        (GOOD | {"on": 1}, "field 'on' holds 1"),
+    ],
+)
+def test_other_fields_are_named(values: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_fields(values, FIELDS)

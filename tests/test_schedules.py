@@ -298,3 +298,20 @@ def test_step_size_from_epochs(epochs: float, per_epoch: int, expected: int) -> 
 def test_bad_arguments_are_named(make: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         make()
+
+
+def test_cycles_of_a_callable_of_ones_own() -> None:
+    class Mine:
+        def __call__(self, iteration: int) -> float:
+            return 0.1
+
+        def ends_cycle(self, done: int) -> bool:
+            return True
+
+    assert [done for done in range(3) if ends_cycle(Mine(), done)] == [1, 2]
+
+
+def test_a_gamma_of_one_keeps_the_rate() -> None:
+    assert Exponential(0.1, 1.0)(10**6) == 0.1
+    with pytest.raises(ValueError, match=r"gamma must be at most 1, got 1\.0000000000000002"):
+        Exponential(0.1, math.nextafter(1, 2))

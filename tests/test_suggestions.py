@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,8 @@ def test_a_flat_curve_has_no_bounds_and_says_what_to_try(seed: int) -> None:
     found = smith_bounds(LINEAR, noise)
     assert (found.base_lr, found.max_lr) == (None, None)
     assert (
-        "did not rise between 0.0005 and 0.02" in found.reason and "try 0.02 to 0.2" in found.reason
+        "did not rise between 0.0005 and 0.02" in found.reason
+        and "try 0.02 to 0.2, or" in found.reason
     )
 
 
@@ -95,6 +97,12 @@ def test_too_few_points(points: int) -> None:
     assert found == Bounds(
         None, None, f"accuracy: {points} finite points are too few; measure more"
     )
+
+
+def test_five_points_are_enough() -> None:
+    found = smith_bounds([1, 2, 3, 4, 5], [0.1, 0.3, 0.5, 0.7, 0.9])
+    assert (found.base_lr, found.max_lr) == (1, None) and "still rising" in found.reason
+    assert len({found, smith_bounds([1, 2, 3, 4, 5], [1, 3, 5, 7, 9])}) == 1
 
 
 def test_values_that_are_not_finite_are_left_out() -> None:
@@ -181,13 +189,36 @@ def test_points_at_too_few_rates_are_too_few(rates: list[float]) -> None:
     assert (found.base_lr, found.max_lr) == (None, None) and found.reason.startswith(words)
 
 
+def test_steepest_is_per_log_of_the_rate_and_leaves_a_rate_of_zero_out() -> None:
+    with np.errstate(all="raise"):
+        assert steepest([0.0, 1.0, 10.0, 11.0, 1000.0], [9.0, 3.0, 2.0, 1.8, 0.0]) == 10.0
+
+
+def test_valley_of_short_falls() -> None:
+    lr, loss = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 2.0, 3.0, 4.0, 5.0, 0.0]
+    assert valley(lr, loss) == plain_valley(lr, loss) == 4.0
+
+
+@pytest.mark.parametrize(("method", "rate"), [(minimum, 0.1), (valley, 1.0)])
+def test_one_point_is_enough(method: Any, rate: float) -> None:
+    assert method([1.0], [2.0]) == rate
+
+
 def test_valley_of_a_loss_that_never_falls_is_the_first_rate() -> None:
     assert valley([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
 
 
 def test_slide_on_a_calm_curve_takes_the_first_window() -> None:
     lr = list(range(1, 31))
-    assert slide(lr, [0.0] * 30) == plain_slide(lr, [0.0] * 30, 15, 0.005)
+    for threshold in (0.005, 0.0):
+        expected = plain_slide(lr, [0.0] * 30, 15, threshold)
+        assert slide(lr, [0.0] * 30, threshold=threshold) == expected
+
+
+def test_slide_needs_one_point_more_than_its_width() -> None:
+    assert slide(list(range(16)), [0.0] * 16) == 0
+    with pytest.raises(ValueError, match="at least 16 finite points are needed, got 15"):
+        slide(list(range(15)), [0.0] * 15)
 
 
 @pytest.mark.parametrize("method", [steepest, minimum, valley, slide])
