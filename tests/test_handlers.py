@@ -232,6 +232,17 @@ def test_nothing_that_was_not_asked_for_changes() -> None:
     assert rig.optimizer.state_dict()["param_groups"][0].keys() == before.keys() | {"params", "lr"}
 
 
+def test_detached_it_stays_silent_when_another_takes_over() -> None:
+    rig = Rig()
+    old, new = ScheduleHandler(rig.optimizer, lr=CLR), ScheduleHandler(rig.optimizer, lr=Fixed(0.3))
+    old.attach(rig.trainer)
+    old.detach(rig.trainer)
+    assert not any(rig.trainer._event_handlers.values())
+    new.attach(rig.trainer)
+    rig.trainer.run(BATCHES, max_epochs=1)
+    assert first(rig.used) == [0.3] * 6
+
+
 def test_detached_it_leaves_the_rate_as_it_is() -> None:
     rig = Rig()
     handler = ScheduleHandler(rig.optimizer, lr=CLR)
