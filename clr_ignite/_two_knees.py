@@ -85,12 +85,10 @@ def _median3(y: Array) -> Array:
 
 
 def _before_collapse(y: Array) -> tuple[int, bool]:
-    """How many points precede the loss of more than half of what had been gained, if it came."""
+    """How many points precede the loss of more than half of all that is gained, if it comes."""
     smooth = _median3(y)
-    best = np.maximum.accumulate(smooth)
-    floor = np.minimum.accumulate(smooth)
     total = smooth.max() - smooth[0]
-    lost = (best - smooth > 0.5 * (best - floor[0])) & (best - smooth > 0.5 * total)
+    lost = np.maximum.accumulate(smooth) - smooth > 0.5 * total
     if total <= 0 or not lost.any():
         return len(y), False
     return int(np.argmax(lost)), True

@@ -83,6 +83,12 @@ def test_the_pair_of_a_curve_without_noise(corners: tuple[int, int]) -> None:
     assert slopes == pytest.approx((2.0, 0.5))
 
 
+def test_the_pair_of_a_rise_in_the_last_step() -> None:
+    # Any earlier pair would need a fall: the level is the mean of what goes down from 1 to 0.9.
+    first, second, slopes = _best_pair(RATES, knees((0, 1), (38, 0.9), (39, 2)))
+    assert (first, second) == (38, 39) and slopes == pytest.approx((105, 105))
+
+
 def test_a_pair_needs_a_rise() -> None:
     # A fall has its least error with a negative slope; no pair of such is taken.
     assert _best_pair(RATES, -RATES) == (0, 39, (0.0, 0.0))
