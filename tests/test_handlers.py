@@ -17,7 +17,7 @@ from ignite.handlers.param_scheduler import (
 from torch import nn
 
 from clr_ignite import ScheduleHandler, cycle_end
-from clr_ignite.schedules import Fixed, OneCycle, Triangular
+from clr_ignite.schedules import Fixed, Linear, OneCycle, Triangular
 
 CLR = Triangular(base_lr=0.1, max_lr=0.5, step_size=4)
 BATCHES = [torch.full((2, 3), float(i)) for i in range(6)]
@@ -202,6 +202,20 @@ def test_groups_that_share_a_tensor_rate_keep_to_their_lr_mult() -> None:
     assert first is rate and third is rate and second is not rate
 
 
+@pytest.mark.parametrize("momentum", [0, torch.tensor(0.9)], ids=["int", "tensor"])
+def test_momentum_that_is_no_float_is_written_too(momentum: Any) -> None:
+    rig = Rig()
+    rig.optimizer.param_groups[0]["momentum"] = momentum
+    values: list[float] = []
+    note = lambda o, *_: values.append(float(o.param_groups[0]["momentum"]))  # noqa: E731
+    rig.optimizer.register_step_pre_hook(note)
+    ScheduleHandler(rig.optimizer, momentum=Linear(0.5, 0.25, 2)).attach(rig.trainer)
+    rig.trainer.run(BATCHES[:3], max_epochs=1)
+    assert values == [0.5, 0.375, 0.25]
+    if isinstance(momentum, torch.Tensor):  # filled, not replaced: graphs hold on to it
+        assert rig.optimizer.param_groups[0]["momentum"] is momentum
+
+
 def test_momentum_is_the_first_beta_where_the_optimizer_has_betas() -> None:
     rig = Rig(make=torch.optim.Adam, betas=(0.9, 0.99))
     betas = record(rig.optimizer, "betas")
@@ -347,6 +361,15 @@ def test_cycle_ends_with_accumulation() -> None:
     engine.add_event_handler(ends, lambda: seen.append(engine.state.iteration))
     engine.run(range(40))
     assert seen == [17, 33]
+
+
+def test_cycle_ends_of_a_schedule_that_begins_with_the_run() -> None:
+    engine = Engine(lambda engine, batch: None)
+    seen: list[int] = []
+    ends = Events.ITERATION_COMPLETED(event_filter=cycle_end(CLR))
+    engine.add_event_handler(ends, lambda: seen.append(engine.state.iteration))
+    engine.run(range(20))
+    assert seen == [8, 16]
 
 
 @pytest.mark.parametrize(
