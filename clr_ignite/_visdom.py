@@ -107,9 +107,11 @@ class Sender(threading.Thread):
         self._failing = False
 
     def run(self) -> None:
-        while not self._ending.is_set():
+        ending = False
+        while not ending:
             self._wake.wait(self._every)
             self._wake.clear()
+            ending = self._ending.is_set()  # asked first: what came during an update is sent too
             self._update()
         if self._client is not None:
             try:
@@ -117,12 +119,13 @@ class Sender(threading.Thread):
             except Exception as error:
                 _LOG.warning("Visdom did not save its windows: %s", error)
 
-    def close(self, timeout: float) -> None:
-        """Send what is waiting and end, within ``timeout`` seconds or unfinished."""
+    def close(self, timeout: float) -> bool:
+        """Send what is waiting and end, within ``timeout`` seconds; whether all has arrived."""
         self._ending.set()
         self._wake.set()
         if self.is_alive():
             self.join(timeout)
+        return not (self.is_alive() or self._failing)
 
     def _update(self) -> None:
         windows = list(self._windows())
@@ -154,11 +157,12 @@ def _mark(windows: Iterable[Window]) -> None:
 def address(url: str | None) -> tuple[str, int]:
     """Server with its scheme, and port."""
     given = url or os.environ.get("VISDOM_SERVER_URL") or "http://127.0.0.1"
-    parts = urlsplit(given if "//" in given else f"http://{given}")
     try:
+        parts = urlsplit(given if "//" in given else f"http://{given}")
         port = parts.port or int(os.environ.get("VISDOM_PORT") or 8097)
     except ValueError as error:
         raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}") from error
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}")
-    return f"{parts.scheme}://{parts.hostname}", port
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}", port

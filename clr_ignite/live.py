@@ -92,10 +92,14 @@ class VisdomPlotter:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Send what is waiting and stop, within the time-out; may be called again."""
+    def close(self) -> bool:
+        """Send what is waiting and stop, within the time-out; may be called again.
+
+        Returns:
+            Whether all has arrived.
+        """
         atexit.unregister(self.close)
-        self._sender.close(self.timeout)
+        return self._sender.close(self.timeout)
 
     def attach(
         self,

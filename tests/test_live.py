@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, cycle_end
-from clr_ignite._visdom import address, connect
+from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import Trace, Window, thinned
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10._run_folder import RunFolder
@@ -336,6 +336,48 @@ def test_the_command_line_draws_and_replays(
     assert len(server.traces("range test 1")["loss"][0]) == 10
 
 
+def test_a_replay_that_nobody_takes_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "metrics.csv").write_text(
+        "iteration,lr,train_loss,eval_loss,eval_accuracy,cycle_end\n4,0.1,1.0,1.0,0.5,0\n"
+    )
+    assert main(["replay", str(tmp_path), "--visdom", "http://127.0.0.1:9"]) == 2
+    said = capsys.readouterr()
+    assert said.err.endswith("replay: no server at http://127.0.0.1:9 took the curves\n")
+    assert said.out == ""
+
+
+def test_what_comes_during_the_last_update_is_sent() -> None:
+    window, sending, go = Window("w", "w"), threading.Event(), threading.Event()
+    sent: list[int] = []
+
+    class Slow:
+        """A client whose first window takes until ``go``."""
+
+        def win_exists(self, *_: Any) -> bool:
+            return True
+
+        def _send(self, message: dict[str, Any], endpoint: str) -> str:
+            sent.append(len(message["data"][0]["x"]))
+            sending.set()
+            go.wait(20)
+            return "w"
+
+        def save(self, envs: list[str]) -> None: ...
+
+    trace = window.trace("loss")
+    trace.append(1, 1.0)
+    sender = Sender(Slow, lambda: [window], "main", 0.01, "")
+    sender.start()
+    assert sending.wait(20)
+    trace.append(2, 2.0)
+    window.changed = True
+    threading.Timer(0.2, go.set).start()
+    assert sender.close(20.0)
+    assert sent == [1, 2]
+
+
 def test_thinning_keeps_the_lowest_and_the_highest_of_each_stretch() -> None:
     random = np.random.default_rng(0)
     x, y = np.arange(70_000.0), random.normal(size=70_000)
@@ -372,6 +414,7 @@ def test_a_window_of_few_points_has_no_limits() -> None:
         ("http://here:90", {"VISDOM_PORT": "5"}, ("http://here", 90)),
         ("here", {"VISDOM_PORT": "5"}, ("http://here", 5)),
         (None, {"VISDOM_SERVER_URL": "https://there"}, ("https://there", 8097)),
+        ("http://[::1]:90", {}, ("http://[::1]", 90)),
     ],
 )
 def test_the_address(
@@ -384,7 +427,7 @@ def test_the_address(
     assert address(url) == expected
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "http://x:port", "http://"])
+@pytest.mark.parametrize("url", ["ftp://x", "http://x:port", "http://", "http://[::1"])
 def test_an_address_that_is_none_is_named(url: str) -> None:
     with pytest.raises(ValueError, match="url must be like"):
         VisdomPlotter(url)

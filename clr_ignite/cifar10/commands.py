@@ -109,13 +109,15 @@ def report(options: argparse.Namespace) -> None:
 
 def replay(options: argparse.Namespace) -> None:
     """Draw what finished runs and range tests left on disk."""
-    with VisdomPlotter(options.visdom or None) as plotter:
+    with VisdomPlotter(options.visdom or None, timeout=30.0) as plotter:
         for path in options.runs:
             if path.is_dir():
                 for row in RunFolder(path).rows():
                     plotter.row(row)
             else:
                 plotter.on_row(RangeTestResult.from_json(path))
+    if not plotter.close():
+        raise ConnectionError(f"no server at {plotter.url} took the curves")
     print(f"drawn at {plotter.url}, environment {plotter.env}")
 
 

@@ -34,6 +34,7 @@ ODD = [
     *("(" * 300, "Chain((" * 99, "__import__('os')", "lambda: 1", f"Fixed({'-' * 9_999}1)"),
     *("cpu", "cuda", "cuda:99", "meta", "cpu:7", "mps", "xla", "hpu", "privateuseone"),
     *("digits", "folder", "quick", "full", "caffe", "triangular2", "exponential", "fixed"),
+    *("http://127.0.0.1:9", "http://[::1", "[::1]", "http://h:99999", "ftp://x", "//", "h:port"),
     *("bounds.json", "cut.json", "run", "file", "pictures", "new/deep", "/dev/null", "n" * 300),
 ]  # fmt: skip
 # By the type of an option, what gets past the parser.
@@ -56,7 +57,7 @@ LIKELY = {
     float: ["0", "0.001", "0.1", "-1", "nan", "inf", "1e-320", "1e308", "1e400", "1"],
     Path: ["bounds.json", "cut.json", "run", "file", "pictures", "new/deep", "", "n" * 300, "\0"],
 }
-LEFT_OUT = {"help", "ray", "visdom", "no_progress"}
+LEFT_OUT = {"help", "ray", "no_progress"}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return few if source == "digits" else load(source, where)
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise OSError("no network")
+        raise ConnectionError("no network")
 
     with pytest.MonkeyPatch.context() as patch:
         jobs._loaded.cache_clear()
@@ -90,6 +91,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setattr(torch.optim.SGD, "step", count)
         patch.setattr(_requests, "in_processes", lambda jobs, workers: here(jobs))
         patch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).write_bytes(b"PNG"))
+        patch.setattr("clr_ignite.live.connect", refuse)
         patch.setattr("torchvision.datasets.cifar.download_and_extract_archive", refuse)
         patch.chdir(folder)
         swept(folder / "bounds.json")
@@ -112,11 +114,12 @@ def words_of(parser: argparse.ArgumentParser) -> st.SearchStrategy[list[str]]:
         if action.dest in LEFT_OUT or not action.option_strings:
             continue
         name = st.just(action.option_strings[0])
-        if action.nargs == 0:
+        if action.nargs in (0, "?"):
             likely.append(st.tuples(name))
-        else:
-            good = sorted(action.choices) if action.choices else LIKELY.get(action.type, ODD)
-            likely.append(st.tuples(name, st.sampled_from(good) | st.sampled_from(good) | value))
+        if action.nargs == 0:
+            continue
+        good = sorted(action.choices) if action.choices else LIKELY.get(action.type, ODD)
+        likely.append(st.tuples(name, st.sampled_from(good) | st.sampled_from(good) | value))
     options = st.lists(st.one_of(likely), max_size=4)
     known = st.sampled_from(["run", "quick-caffe", "file"])
     loose = st.just([]) | st.lists(known | value, max_size=2)
@@ -130,6 +133,7 @@ COMMANDS = build_parser()._subparsers._group_actions[0].choices  # type: ignore[
 RIGHT = {
     "preview": "--iterations 5 --schedule Fixed(0.1)",
     "range-test": "--iterations 4 --hold-out 3 --batch-size 50 --out o --again --no-progress",
+    "replay": "run bounds.json",
     "report": "run",
     "reproduce": "quick-caffe --data digits --iterations 2 --eval-every 1 --no-progress",
     "train": "--iterations 3 --model quick --batch-size 50 --out o --again --no-progress",
@@ -138,7 +142,7 @@ MANY = pytest.param(300, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("examples", [25, MANY])
-@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"replay"}))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_any_words(command: str, examples: int, place: list[int]) -> None:
     @settings(
         max_examples=examples,
