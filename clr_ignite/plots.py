@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Curve = tuple[Sequence[float], Sequence[float]]
 Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
 _POINTS = 2_000  # drawn of a schedule at most
+_STYLES = ("-", "--", ":")
 
 
 def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
@@ -126,8 +127,9 @@ def plot_curves(
 ) -> Axes:
     """Curves by label; ``marks`` puts dots, such as cycle ends, on the curve of the same label."""
     axes = new_axes() if axes is None else axes
-    for label, (x, y) in curves.items():
-        (line,) = axes.plot(x, y, lw=1.4, label=label)
+    for index, (label, (x, y)) in enumerate(curves.items()):
+        style = _STYLES[index // 10 % len(_STYLES)]  # matplotlib's cycle has ten colors
+        (line,) = axes.plot(x, y, style, lw=1.4, label=label)
         if marks and label in marks:
             axes.plot(*marks[label], "o", ms=4, color=line.get_color())
     axes.set_xlabel(x_label)

@@ -258,6 +258,8 @@ def test_schedules_and_curves_are_drawn(tmp_path: Path) -> None:
     assert len(plot_schedules({"long": Fixed(0.1)}, 10**9).get_lines()[0].get_xdata()) == 2_000
     with pytest.raises(ValueError, match="iterations must be at least 1, got 0"):
         plot_schedules({}, 0)
+    many = plot_curves({str(i): ([1, 2], [i, i]) for i in range(25)}, x_label="x", y_label="y")
+    assert len({(line.get_color(), line.get_linestyle()) for line in many.get_lines()}) == 25
     marked = plot_curves({"a": ([1, 2], [3, 4])}, x_label="x", y_label="y", marks={"a": ([2], [4])})
     line, dots = marked.get_lines()
     assert dots.get_xdata().tolist() == [2] and dots.get_color() == line.get_color()
