@@ -36,7 +36,7 @@ def test_every_run_is_finished_once_though_a_node_dies(
 
         def die() -> None:
             # Each node has one CPU: two runs that have both begun are on two nodes.
-            wait_for(lambda: sum(f.last_iteration() >= 14 for f in folders) == 2, 120)
+            wait_for(lambda: sum(f.last_iteration() >= 14 for f in folders) == 2, 400)
             cluster.remove_node(second, allow_graceful=False)
             died_at.append([folder.last_iteration() for folder in folders])
 

@@ -200,7 +200,7 @@ def alive(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def rows_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("command")
-    assert command(out).wait(timeout=120) == 0
+    assert command(out).wait(timeout=400) == 0
     return files(out)
 
 
@@ -220,13 +220,13 @@ def test_killed_and_started_again(
     wait_for(lambda: folder.last_iteration() >= 14)
     workers = [pid for pid in children_of(process.pid) if is_worker(pid)]
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=200)
     code = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
     assert process.returncode == code and workers
     wait_for(lambda: not any(map(alive, workers)), 20)
     assert not (tmp_path / "cut/quick-caffe-0/result.json").exists()
     again = command(tmp_path / "cut", "--workers", "2")
-    output, _ = again.communicate(timeout=120)
+    output, _ = again.communicate(timeout=400)
     assert again.returncode == 0 and b"(n = 2)" in output
     assert files(tmp_path / "cut") == rows_of_the_command
 
