@@ -507,3 +507,19 @@ def test_any_folder_of_classes_goes_all_the_way(
     capsys.readouterr()
     assert main(["report", str(run), str(sweep), "--out", str(tmp_path / "report")]) == 0
     assert "Range test sweep, 0 to 0.02 in 80 steps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("train --schedule Fixed(1e39)", "lr must be at most 3.4e+38, got 1e+39"),
+        ("train --schedule Fixed(0.1) --weight-decay 1e308", "weight_decay must be at most"),
+        ("range-test --end-lr 1e308 --weight-decay 0", "lr must be at most 3.4e+38, got 5e+307"),
+    ],
+)
+def test_numbers_beyond_float32_are_named(
+    words: str, named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = f"--iterations 3 --model quick --batch-size 50 --no-progress --out {tmp_path / 'out'}"
+    assert main([*words.split(), *more.split()]) == 2
+    assert named in capsys.readouterr().err.splitlines()[-1]
