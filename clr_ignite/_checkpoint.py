@@ -25,6 +25,14 @@ States = dict[str, Any]
 _KIND = "clr_ignite range test, unfinished"
 
 
+def write_torch(path: Path, state: dict[str, Any]) -> None:
+    """A file for ``torch.load``, whole or not at all."""
+    # By way of memory: of a full disk, torch.save only says "unexpected pos".
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getbuffer())
+
+
 class SweepFile:
     """The file of one test; ``settings`` say which test it is.
 
@@ -48,10 +56,7 @@ class SweepFile:
         """Write ``values`` and the objects' states."""
         objects = {name: _state(one) for name, one in self.to_save.items()}
         state = {"kind": _KIND, "settings": self.settings, "objects": objects, **values}
-        # By way of memory: of a full disk, torch.save only says "unexpected pos".
-        content = io.BytesIO()
-        torch.save(state, content)
-        write_bytes(self.path, content.getbuffer())
+        write_torch(self.path, state)
 
     def load(self) -> dict[str, Any] | None:
         """Put the objects' states in place and return the values, or None without a file.

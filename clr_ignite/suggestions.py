@@ -132,8 +132,8 @@ def valley(lr: Sequence[float], loss: Sequence[float]) -> float:
         else:
             tails[length] = value
     start = end - len(tails) if len(tails) > 1 else 0
-    count = end - start
-    return float(rates[start + int(count / 3) + int(count / 3 / 2)])
+    points = end - start
+    return float(rates[start + int(points / 3) + int(points / 3 / 2)])
 
 
 def slide(

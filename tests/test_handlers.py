@@ -206,12 +206,10 @@ def test_groups_that_share_a_tensor_rate_keep_to_their_lr_mult() -> None:
 def test_momentum_that_is_no_float_is_written_too(momentum: Any) -> None:
     rig = Rig()
     rig.optimizer.param_groups[0]["momentum"] = momentum
-    values: list[float] = []
-    note = lambda o, *_: values.append(float(o.param_groups[0]["momentum"]))  # noqa: E731
-    rig.optimizer.register_step_pre_hook(note)
+    used = record(rig.optimizer, "momentum")
     ScheduleHandler(rig.optimizer, momentum=Linear(0.5, 0.25, 2)).attach(rig.trainer)
     rig.trainer.run(BATCHES[:3], max_epochs=1)
-    assert values == [0.5, 0.375, 0.25]
+    assert first(used) == [0.5, 0.375, 0.25]
     if isinstance(momentum, torch.Tensor):  # filled, not replaced: graphs hold on to it
         assert rig.optimizer.param_groups[0]["momentum"] is momentum
 
@@ -354,22 +352,18 @@ def test_cycle_ends_run_a_users_evaluator() -> None:
     assert first(rig.used)[11] == CLR(0)  # the next step is at the base again
 
 
-def test_cycle_ends_with_accumulation() -> None:
+@pytest.mark.parametrize(
+    ("options", "iterations", "expected"),
+    [({}, 20, [8, 16]), ({"start": 1, "accumulation_steps": 2}, 40, [17, 33])],
+    ids=["from the start", "with accumulation"],
+)
+def test_where_cycles_end(options: dict[str, int], iterations: int, expected: list[int]) -> None:
     engine = Engine(lambda engine, batch: None)
     seen: list[int] = []
-    ends = Events.ITERATION_COMPLETED(event_filter=cycle_end(CLR, start=1, accumulation_steps=2))
+    ends = Events.ITERATION_COMPLETED(event_filter=cycle_end(CLR, **options))
     engine.add_event_handler(ends, lambda: seen.append(engine.state.iteration))
-    engine.run(range(40))
-    assert seen == [17, 33]
-
-
-def test_cycle_ends_of_a_schedule_that_begins_with_the_run() -> None:
-    engine = Engine(lambda engine, batch: None)
-    seen: list[int] = []
-    ends = Events.ITERATION_COMPLETED(event_filter=cycle_end(CLR))
-    engine.add_event_handler(ends, lambda: seen.append(engine.state.iteration))
-    engine.run(range(20))
-    assert seen == [8, 16]
+    engine.run(range(iterations))
+    assert seen == expected
 
 
 @pytest.mark.parametrize(

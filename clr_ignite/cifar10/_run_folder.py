@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import os
 import platform
@@ -16,8 +15,9 @@ from typing import Any
 
 import torch
 
+from clr_ignite._checkpoint import write_torch
 from clr_ignite._checks import check_fields
-from clr_ignite._files import parse_json, sync_folder, write_bytes, write_text
+from clr_ignite._files import parse_json, sync_folder, write_text
 
 COLUMNS = ("iteration", "lr", "train_loss", "eval_loss", "eval_accuracy", "cycle_end")
 _HEADER = ",".join(COLUMNS)
@@ -82,10 +82,7 @@ class RunFolder:
         write_text(self.path / name, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        # By way of memory: of a full disk, torch.save only says "unexpected pos".
-        content = io.BytesIO()
-        torch.save(dict(state), content)
-        write_bytes(self.path / "checkpoint.pt", content.getbuffer())
+        write_torch(self.path / "checkpoint.pt", dict(state))
 
     def load_checkpoint(self, fields: Mapping[str, tuple[type, ...]] = {}) -> dict[str, Any] | None:
         """The last checkpoint (tensors on the CPU) with at least these fields, or None."""

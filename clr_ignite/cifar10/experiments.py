@@ -61,6 +61,11 @@ def _full(
     return Row(experiment, published, source, "full-fixed")
 
 
+def _in_order(row: Row, against: str) -> Row:
+    """``row`` with the images in one order in every epoch, as Caffe reads them."""
+    return replace(row, experiment=replace(row.experiment, order="fixed"), against=against)
+
+
 _PAPER = {
     "full-fixed": _full(CAFFE_FIXED, 70_000, 81.4, _SMITH),
     "full-triangular2": _full(TABLE2, 25_000, 81.4, f"{_SMITH} with Table 2"),
@@ -79,12 +84,8 @@ _CONTROLS = {
     "full-exp-range-amplitude": _full(
         ExpRange(0.001, 0.006, 2_000, 0.99994, scale="amplitude"), 42_000, None, _OURS
     ),
-    # Caffe reads its images in one order in every epoch.
-    "full-fixed-order": _full(CAFFE_FIXED, 70_000, 81.4, _SMITH, order="fixed"),
-    "full-triangular2-order": replace(
-        _full(TABLE2, 25_000, 81.4, f"{_SMITH} with Table 2", order="fixed"),
-        against="full-fixed-order",
-    ),
+    "full-fixed-order": _in_order(_PAPER["full-fixed"], "full-fixed"),
+    "full-triangular2-order": _in_order(_PAPER["full-triangular2"], "full-fixed-order"),
 }
 _LATER = {
     "full-1cycle": _full(
@@ -198,11 +199,8 @@ def _solvers() -> dict[str, Row]:
 
 
 _QUICK = Experiment(schedule=MultiStep(0.001, (4_000,), 0.1), iterations=5_000, model="quick")
-_LOG = "Caffe examples/cifar10, log in the readme"
-_CAFFE = {
-    "quick-caffe": Row(_QUICK, 75.33, _LOG, "quick-caffe"),
-    "quick-caffe-order": Row(replace(_QUICK, order="fixed"), 75.33, _LOG, "quick-caffe-order"),
-}
+_LOG = Row(_QUICK, 75.33, "Caffe examples/cifar10, log in the readme", "quick-caffe")
+_CAFFE = {"quick-caffe": _LOG, "quick-caffe-order": _in_order(_LOG, "quick-caffe-order")}
 
 EXPERIMENTS: Mapping[str, Row] = (
     _PAPER | _CONTROLS | _LATER | _OWN | _CAFFE | _port_tables() | _solvers()

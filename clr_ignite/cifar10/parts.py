@@ -16,6 +16,8 @@ from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, param_groups
 
+_LARGEST = torch.finfo(torch.float32).max
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -94,11 +96,10 @@ def _optimizer(experiment: Experiment, model: torch.nn.Module) -> torch.optim.Op
 
 def _check_float32(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     """Refuse what float32 weights cannot be multiplied by: torch's own error names nothing."""
-    largest = torch.finfo(torch.float32).max
     for group in optimizer.param_groups:
         for name in ("lr", "weight_decay"):
-            if group[name] > largest:
-                raise OverflowError(f"{name} must be at most {largest:.3g}, got {group[name]:.3g}")
+            if group[name] > _LARGEST:
+                raise OverflowError(f"{name} must be at most {_LARGEST:.3g}, got {group[name]:.3g}")
 
 
 def _batches(

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.cifar10.deaths import contents, differences
+from tests.cifar10.test_reproducing import children_of
 
 SWEEP = "range-test --model quick --batch-size 10 --iterations 200 --hold-out 60 --eval-every 70"
 TABLE = "reproduce quick-caffe quick-ancestor-triangular --data digits --iterations 60"
@@ -67,9 +68,7 @@ def test_a_signal_to_the_whole_group_ends_it_in_one_line(
 
 
 def processes_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    words = [word for task in tasks for word in (task / "children").read_text().split()]
-    return [pid, *(one for word in words for one in processes_of(int(word)))]
+    return [pid, *(one for child in children_of(pid) for one in processes_of(child))]
 
 
 def fill_up(pid: int) -> None:
