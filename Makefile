@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench test coverage test-slow lint types format clean
+.PHONY: help install demo cifar10 bench test coverage test-slow test-cuda lint types format clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ coverage: $(INSTALLED)  ## lines and branches that the suite reaches; fails belo
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
+
+test-cuda: $(INSTALLED)  ## the tests that need a CUDA device
+	$(BIN)/python -m pytest -q -m cuda
 
 bench: $(INSTALLED)  ## results/benchmarks.md, or some sections of it: make bench PARTS="range_test data"
 	test -n "$(PARTS)" || $(BIN)/python -m benchmarks.suggestions

@@ -185,6 +185,8 @@ def environment(device: torch.device) -> dict[str, Any]:
         "ignite": ignite.__version__,
         "device": torch.cuda.get_device_name(device) if cuda else f"{device.type}, {processor()}",
         "threads": torch.get_num_threads(),
+        # Whether convolutions round their factors to TensorFloat-32, torch's default.
+        **({"tf32": torch.backends.cudnn.allow_tf32} if cuda else {}),
     }
 
 
