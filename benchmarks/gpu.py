@@ -24,6 +24,7 @@ from torch._dynamo.utils import counters
 from benchmarks.page import table
 from benchmarks.training_step import EXPERIMENT, random_data
 from clr_ignite import ScheduleHandler
+from clr_ignite.cifar10._run_folder import processor
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.cifar10.training import train
@@ -151,10 +152,13 @@ def section(quick: bool) -> str:
     ]
     waits = synchronizations(lambda: further(graph.trainer, graph, steps)) - 1  # its own
     again = recompilations("cuda", 50, reduce_overhead)
-    text = f"{torch.cuda.get_device_name()}. Batch 100, the schedule of Table 2:\n\n"
+    text = f"{torch.cuda.get_device_name()}, {processor()}, torch {torch.__version__},\n"
+    text += "TensorFloat-32 convolutions. Batch 100, the schedule of Table 2:\n\n"
     text += table(["CaffeFull", "µs an iteration"], rows)
     text += f"The reproduction's trainer waits for the device {waits / steps:.2f} times an\n"
-    text += f"iteration; {again} graphs are compiled again as the rate changes.\n"
+    text += "iteration (once in an epoch, of 20 here, for the order of the images).\n"
+    text += f"{again} graphs are compiled again as the rate changes; what torch.compile makes of\n"
+    text += "the net has a wrong gradient (docs/notes.md).\n"
     if quick:
         return text
     seconds = whole_run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 import statistics
 from pathlib import Path
 from types import ModuleType
@@ -159,3 +160,13 @@ def test_the_variants_on_the_page() -> None:
         found = [100 * float(row["accuracy"]) for row in table if row["variant"] == variant]
         mean, spread = statistics.mean(found), statistics.stdev(found)
         assert f"| {variant} | {mean:.2f} ± {spread:.2f} (n = {len(found)}) |" in NOTES
+
+
+@pytest.mark.slow
+def test_the_compiled_gradient_is_as_wrong_as_the_page_says() -> None:
+    """Fails when torch mends it: then the nets can be compiled, and the page is to say so."""
+    (snippet,) = re.findall(r"```python\n(.*?)```", NOTES, re.DOTALL)
+    names: dict[str, list[float]] = {}
+    exec(snippet, names)
+    written = re.findall(r"# \[(\d+\.\d+), (\d+\.\d+)\]", snippet)[0]
+    assert names["gradients"] == pytest.approx([float(number) for number in written], abs=0.01)

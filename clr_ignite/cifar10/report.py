@@ -233,7 +233,8 @@ def _made_on(run: Run) -> list[str]:
     for place in run.config["environments"]:
         commit, plus, changes = (place["commit"] or "unknown").partition("+")
         version = f"torch {place['torch']}, commit {commit[:7]}{plus}{changes}"
-        places.append(f"{place['device']}, {place['threads']} threads, {version}")
+        device = place["device"] + ", TensorFloat-32" * bool(place.get("tf32"))
+        places.append(f"{device}, {place['threads']} threads, {version}")
     return places
 
 
