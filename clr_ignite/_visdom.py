@@ -20,7 +20,12 @@ class Refused(ConnectionError):
 
 
 def connect(
-    server: str, port: int, username: str | None, password: str | None, timeout: float
+    server: str,
+    port: int,
+    username: str | None,
+    password: str | None,
+    timeout: float,
+    base_url: str = "",
 ) -> Any:
     """A Visdom client whose every request ends within ``timeout`` seconds of silence.
 
@@ -34,6 +39,7 @@ def connect(
         client = _client_class(timeout)(
             server=server,
             port=port,
+            base_url=base_url or "/",
             username=username,
             password=password,
             use_incoming_socket=False,
@@ -154,15 +160,18 @@ def _mark(windows: Iterable[Window]) -> None:
         window.changed = True
 
 
-def address(url: str | None) -> tuple[str, int]:
-    """Server with its scheme, and port."""
+def address(url: str | None) -> tuple[str, int, str]:
+    """Server with its scheme, port, and the path below which a server's -base_url has it."""
     given = url or os.environ.get("VISDOM_SERVER_URL") or "http://127.0.0.1"
     try:
         parts = urlsplit(given if "//" in given else f"http://{given}")
         port = parts.port or int(os.environ.get("VISDOM_PORT") or 8097)
     except ValueError as error:
         raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}") from error
-    if not parts.hostname or parts.scheme not in ("http", "https"):
+    if parts.username or parts.password:
+        raise ValueError("url must hold no login: it goes into username and password")
+    plain = not (parts.query or parts.fragment)
+    if not (plain and parts.hostname and parts.scheme in ("http", "https")):
         raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}", port
+    return f"{parts.scheme}://{host}", port, parts.path.rstrip("/")

@@ -33,8 +33,8 @@ class VisdomPlotter:
     longer than ``timeout``, the interpreter's exit included.
 
     Args:
-        url: of the server; by default ``$VISDOM_SERVER_URL`` and ``$VISDOM_PORT``, else
-            ``http://127.0.0.1:8097``.
+        url: of the server, with its ``-base_url`` if it has one; by default
+            ``$VISDOM_SERVER_URL`` and ``$VISDOM_PORT``, else ``http://127.0.0.1:8097``.
         username, password: by default ``$VISDOM_USERNAME`` and ``$VISDOM_PASSWORD``; never logged.
         env: Visdom's environment to draw in.
         every: seconds between updates, above 0.
@@ -62,8 +62,8 @@ class VisdomPlotter:
         for name, text in {"url": url, "username": username, "password": password}.items():
             instance(name, text, str | None, "text or None")
         instance("env", env, str, "text")
-        server, port = address(url)
-        self.url, self.env = f"{server}:{port}", env
+        server, port, base_url = address(url)
+        self.url, self.env = f"{server}:{port}{base_url}", env
         self.timeout = positive("timeout", timeout)
         username = username or os.environ.get("VISDOM_USERNAME")
         password = password or os.environ.get("VISDOM_PASSWORD")
@@ -74,7 +74,7 @@ class VisdomPlotter:
         self._smoothed = (0.0, 0.0)
         self._best: dict[str, float] = {}
         self._sender = Sender(
-            lambda: connect(server, port, username, password, self.timeout),
+            lambda: connect(server, port, username, password, self.timeout, base_url),
             self._current,
             env,
             positive("every", every),

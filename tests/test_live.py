@@ -67,6 +67,19 @@ def drawn_run(rig: Rig, plotter: VisdomPlotter, epochs: int = 8) -> list[float]:
     return rig.used
 
 
+def test_a_server_below_a_path_is_found(home: Path) -> None:
+    server = Server(home / "below", base_url="/below")
+    server.start()
+    try:
+        rig = Rig()
+        with plotter(f"{server.url}/", "run") as live:
+            rates = drawn_run(rig, live)
+        assert live.url == server.url
+        assert server.traces("lr", "run")["lr"] == (list(range(1, 41)), rates)
+    finally:
+        server.kill()
+
+
 def test_every_point_of_a_run_arrives(server: Server) -> None:
     rig = Rig()
     with plotter(server.url, "run") as live:
@@ -410,11 +423,12 @@ def test_a_window_of_few_points_has_no_limits() -> None:
 @pytest.mark.parametrize(
     ("url", "environment", "expected"),
     [
-        (None, {}, ("http://127.0.0.1", 8097)),
-        ("http://here:90", {"VISDOM_PORT": "5"}, ("http://here", 90)),
-        ("here", {"VISDOM_PORT": "5"}, ("http://here", 5)),
-        (None, {"VISDOM_SERVER_URL": "https://there"}, ("https://there", 8097)),
-        ("http://[::1]:90", {}, ("http://[::1]", 90)),
+        (None, {}, ("http://127.0.0.1", 8097, "")),
+        ("http://here:90/", {"VISDOM_PORT": "5"}, ("http://here", 90, "")),
+        ("here", {"VISDOM_PORT": "5"}, ("http://here", 5, "")),
+        (None, {"VISDOM_SERVER_URL": "https://there"}, ("https://there", 8097, "")),
+        ("http://[::1]:90", {}, ("http://[::1]", 90, "")),
+        ("https://here:90/a/visdom/", {}, ("https://here", 90, "/a/visdom")),
     ],
 )
 def test_the_address(
@@ -427,7 +441,15 @@ def test_the_address(
     assert address(url) == expected
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "http://x:port", "http://", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "http://x:port", "http://", "http://[::1", "x/?env=main", "x/#a"]
+)
 def test_an_address_that_is_none_is_named(url: str) -> None:
     with pytest.raises(ValueError, match="url must be like"):
         VisdomPlotter(url)
+
+
+def test_a_login_in_the_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ValueError, match="url must hold no login") as refused:
+        VisdomPlotter("http://me:secret@x")
+    assert "secret" not in str(refused.value)

@@ -58,14 +58,14 @@ class FileLock:
 class Server:
     """Start, kill and restart; files and the cookie key stay in ``home``."""
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
-        self.home, self.port = home, port or free_port()
+    def __init__(self, home: Path, port: int | None = None, base_url: str = "") -> None:
+        self.home, self.port, self.base_url = home, port or free_port(), base_url
         (home / ".visdom").mkdir(parents=True, exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.base_url}"
 
     def start(self) -> None:
         environment = dict(
@@ -78,6 +78,7 @@ class Server:
         )
         command = [sys.executable, "-m", "visdom.server", "-port", str(self.port)]
         command += ["-env_path", str(self.home / "env"), "-bind_local", "-enable_login"]
+        command += ["-base_url", self.base_url or "/"]
         with open(self.home / "server.log", "ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
@@ -98,7 +99,7 @@ class Server:
     def client(self) -> Any:
         from clr_ignite._visdom import connect
 
-        return connect("http://127.0.0.1", self.port, USERNAME, PASSWORD, 10.0)
+        return connect("http://127.0.0.1", self.port, USERNAME, PASSWORD, 10.0, self.base_url)
 
     def traces(
         self, window: str, env: str = "clr_ignite"
