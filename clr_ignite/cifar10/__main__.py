@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_numbers(options)
         options.command(options)
     except (ArithmeticError, ImportError, OSError, RunError, ValueError) as error:
-        print(f"{parser.prog} {options.name}: {' '.join(str(error).split())}", file=sys.stderr)
+        text = " ".join(str(error).split())
+        if isinstance(error, ModuleNotFoundError):
+            text += ": pip install clr_ignite[cifar10]"
+        print(f"{parser.prog} {options.name}: {text}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, _Terminated) as error:
         interrupted = isinstance(error, KeyboardInterrupt)

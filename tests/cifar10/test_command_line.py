@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -366,6 +367,16 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last = 100 * RunFolder(tmp_path / "fixed").rows()[-1]["eval_accuracy"]
     assert f"| no cycle ended | {last:.2f} (single run) | - | - |" in fixed
     assert "Not run" not in text  # digits have no table
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_requests, "load", load)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert main([*FIXED, "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "sklearn" in said and said.endswith(": pip install clr_ignite[cifar10]\n")
 
 
 def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> Path:
