@@ -34,12 +34,7 @@ class Parts:
 
 
 def build(
-    experiment: Experiment,
-    data: DataSet,
-    *,
-    seed: int,
-    device: torch.device | str,
-    start: int = 0,
+    experiment: Experiment, data: DataSet, *, seed: int, device: torch.device | str, start: int = 0
 ) -> Parts:
     """The parts of ``experiment``; weights and the order of batches follow from ``seed`` alone.
 
