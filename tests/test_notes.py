@@ -73,8 +73,10 @@ def test_buffers_times_old_over_new_rate_are_caffes_rule(
     monkeypatch.setattr(M, "_accuracy", lambda parts: ends.append(M._weights(parts)) or 0.0)
     _, rows = M.momentum_after_a_drop(data, 6)
     torchs, caffes = ends
-    torch.testing.assert_close(caffes, expected, rtol=1e-4, atol=1e-7)
-    assert not torch.allclose(torchs, expected, rtol=1e-4, atol=1e-7)
+    moved = (expected - M._weights(M.parts_of(data, Fixed(0.001)))).norm()
+    # Rounding grows to a thousandth within ten steps where threads share the sums.
+    assert (caffes - expected).norm() < 0.01 * moved
+    assert (torchs - expected).norm() > 0.3 * moved
     assert rows[0][2] > 5 * rows[0][1]
 
 
