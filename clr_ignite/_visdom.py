@@ -39,7 +39,7 @@ def connect(
         client = _client_class(timeout)(
             server=server,
             port=port,
-            base_url=base_url or "/",
+            base_url=base_url,
             username=username,
             password=password,
             use_incoming_socket=False,
@@ -163,13 +163,13 @@ def _mark(windows: Iterable[Window]) -> None:
 def address(url: str | None) -> tuple[str, int, str]:
     """Server with its scheme, port, and the path below which a server's -base_url has it."""
     given = url or os.environ.get("VISDOM_SERVER_URL") or "http://127.0.0.1"
+    if "@" in given:  # before any error that repeats it
+        raise ValueError("url must hold no login: it goes into username and password")
     try:
         parts = urlsplit(given if "//" in given else f"http://{given}")
         port = parts.port or int(os.environ.get("VISDOM_PORT") or 8097)
     except ValueError as error:
         raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}") from error
-    if parts.username or parts.password:
-        raise ValueError("url must hold no login: it goes into username and password")
     plain = not (parts.query or parts.fragment)
     if not (plain and parts.hostname and parts.scheme in ("http", "https")):
         raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}")

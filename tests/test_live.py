@@ -449,7 +449,8 @@ def test_an_address_that_is_none_is_named(url: str) -> None:
         VisdomPlotter(url)
 
 
-def test_a_login_in_the_address_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("place", ["x", "x:port", "[::1"])
+def test_a_login_in_the_address_is_refused_and_not_repeated(place: str) -> None:
     with pytest.raises(ValueError, match="url must hold no login") as refused:
-        VisdomPlotter("http://me:secret@x")
+        VisdomPlotter(f"http://me:secret@{place}")
     assert "secret" not in str(refused.value)
