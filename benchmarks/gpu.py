@@ -156,7 +156,8 @@ def section(quick: bool) -> str:
     text += "TensorFloat-32 convolutions. Batch 100, the schedule of Table 2:\n\n"
     text += table(["CaffeFull", "µs an iteration"], rows)
     text += f"The reproduction's trainer waits for the device {waits / steps:.2f} times an\n"
-    text += "iteration (once in an epoch, of 20 here, for the order of the images).\n"
+    epoch = len(graph.batches)
+    text += f"iteration (once in an epoch, of {epoch} here, for the order of the images).\n"
     text += f"{again} graphs are compiled again as the rate changes; what torch.compile makes of\n"
     text += "the net has a wrong gradient (docs/notes.md).\n"
     if quick:

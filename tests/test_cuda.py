@@ -6,7 +6,6 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from clr_ignite.cifar10.models import CaffeFull, CaffeQuick
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.cifar10.training import train
 from clr_ignite.schedules import Linear, Triangular
+from tests.cifar10.test_training import cut_off
 from tests.rigs import Rig, same, state_of
 
 pytestmark = pytest.mark.cuda
@@ -39,12 +39,9 @@ def data() -> DataSet:
 
 
 @pytest.fixture
-def full_precision() -> Iterator[None]:
+def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without TensorFloat-32 a device's convolutions agree with a CPU's."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    yield
-    torch.backends.cudnn.allow_tf32 = before
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
 def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -86,10 +83,7 @@ def test_a_graph_has_the_loss_and_gradients_of_double_precision(
 
 
 def trained(parts: Parts, experiment: Experiment, iterations: int) -> dict[str, torch.Tensor]:
-    schedules = {"lr": experiment.schedule}
-    if callable(experiment.momentum):
-        schedules["momentum"] = experiment.momentum
-    ScheduleHandler(parts.optimizer, **schedules).attach(parts.trainer)
+    ScheduleHandler(parts.optimizer, **experiment.schedules).attach(parts.trainer)
     parts.trainer.run(parts.batches, max_iters=iterations)
     model = parts.model if parts.average is None else parts.average.ema_model
     return {name: tensor.cpu() for name, tensor in model.state_dict().items()}
@@ -133,16 +127,10 @@ def test_an_iteration_does_not_wait_for_the_device(data: DataSet) -> None:
 
 
 def test_a_cut_off_run_goes_on(data: DataSet, tmp_path: Path) -> None:
-    def cut(parts: Parts) -> None:
-        def die() -> None:
-            raise KeyboardInterrupt
-
-        parts.trainer.add_event_handler(Events.ITERATION_STARTED(once=13), die)
-
     options = {"seed": 3, "device": "cuda", "eval_every": 5}
     whole = train(QUICK, data, tmp_path / "whole", **options)  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
-        train(QUICK, data, tmp_path / "cut", observe=cut, **options)  # type: ignore[arg-type]
+        train(QUICK, data, tmp_path / "cut", observe=cut_off(13), **options)  # type: ignore[arg-type]
     after = train(QUICK, data, tmp_path / "cut", **options)  # type: ignore[arg-type]
     assert after["iterations"] == whole["iterations"] == 20
     rows = [RunFolder(tmp_path / name).rows() for name in ("whole", "cut")]
@@ -159,8 +147,9 @@ def test_a_range_test_leaves_no_trace_of_itself(data: DataSet) -> None:
     before = copy.deepcopy((parts.model.state_dict(), parts.optimizer.state_dict()))
     gradients = [parameter.grad.clone() for parameter in parts.model.parameters()]  # type: ignore[union-attr]
     generator = torch.cuda.get_rng_state()
-    draw = Events.ITERATION_COMPLETED
-    parts.trainer.add_event_handler(draw, lambda: torch.rand(3, device="cuda"))
+    parts.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda: torch.rand(3, device="cuda")
+    )
     test = LRRangeTest(
         parts.optimizer,
         0.0001,

@@ -90,6 +90,12 @@ class Experiment(Fields):
         if self.nesterov and self.optimizer != "sgd":
             raise ValueError(f"nesterov must be False with optimizer {self.optimizer!r}, got True")
 
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """What changes from step to step, by hyperparameter, as ``ScheduleHandler`` takes it."""
+        momentum = {"momentum": self.momentum} if callable(self.momentum) else {}
+        return {"lr": self.schedule, **momentum}
+
     def to_dict(self) -> dict[str, Any]:
         """JSON's view: schedules as text that ``parse_schedule`` reads."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -123,7 +123,7 @@ def _check_float32(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     for group in optimizer.param_groups:
         for name in ("lr", "weight_decay"):
             # A tensor's value would have to come from its device, and it is in float32 already.
-            if isinstance(group[name], float) and group[name] > _LARGEST:
+            if not isinstance(group[name], torch.Tensor) and group[name] > _LARGEST:
                 raise OverflowError(f"{name} must be at most {_LARGEST:.3g}, got {group[name]:.3g}")
 
 

@@ -134,10 +134,7 @@ class _Run:
 
     def _attach(self, started: float) -> None:
         trainer, experiment = self.parts.trainer, self.experiment
-        schedules: dict[str, Any] = {"lr": experiment.schedule}
-        if callable(experiment.momentum):
-            schedules["momentum"] = experiment.momentum
-        ScheduleHandler(self.parts.optimizer, **schedules).attach(trainer)
+        ScheduleHandler(self.parts.optimizer, **experiment.schedules).attach(trainer)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self._count_loss)
         at_evaluations = Events.ITERATION_COMPLETED(event_filter=self._evaluates)
         trainer.add_event_handler(at_evaluations, self._evaluate)
