@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import json
 import re
 import warnings
 from pathlib import Path
@@ -11,10 +13,11 @@ from types import ModuleType
 import pytest
 import torch
 
-from benchmarks import gpu, range_test
+from benchmarks import gpu, range_test, search
 from benchmarks.__main__ import PARTS, main
 from benchmarks.page import in_turns, with_sections
 from benchmarks.page import table as markdown
+from clr_ignite.cifar10.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).parent.parent
 
@@ -160,3 +163,55 @@ def test_tensor_rates_that_change_compile_nothing_again(tensor_rates: bool) -> N
             "cpu", 8, lambda f: torch.compile(f, backend="eager"), tensor_rates=tensor_rates
         )
     assert found == 0 if tensor_rates else found >= 3
+
+
+TRAPEZOID = {
+    "batch_size": 50,
+    "images": 700_000,
+    "max_lr": 0.005,
+    "rise": 0.15,
+    "level": 0.5,
+    "middle": 0.5,
+    "momentum": 0.85,
+    "weight_decay": 0.001,
+    "ema_decay": 0.995,
+}
+
+
+def test_a_line_of_settings_is_the_run_that_the_table_has() -> None:
+    found, row = search.experiment(TRAPEZOID), EXPERIMENTS["full-trapezoid"].experiment
+    assert found.held_out == 5_000
+    for name in ("batch_size", "iterations", "nesterov", "weight_decay", "ema_decay"):
+        assert getattr(found, name) == getattr(row, name)
+    for name in ("lr", "momentum"):
+        mine, its = found.schedules[name], row.schedules[name]
+        steps = range(row.iterations)
+        assert max(abs(mine(step) - its(step)) for step in steps) < 1e-12
+    bent = search.experiment(TRAPEZOID | {"middle": 0.2, "level": 0.0, "rise": 0.0})
+    assert bent.schedule(0) == 0.005
+    assert bent.schedule(7_000) == pytest.approx(0.001)
+
+
+def test_a_search_writes_its_lines_best_first(tmp_path: Path) -> None:
+    lines = [
+        TRAPEZOID | {"batch_size": 20, "images": 1_500, "max_lr": rate, "ema_decay": 0}
+        for rate in (1e-8, 0.002)
+    ]
+    text = "\n".join([",".join(lines[0]), *(",".join(map(str, line.values())) for line in lines)])
+    (tmp_path / "settings.csv").write_text(text + "\n")
+    words = f"{tmp_path}/settings.csv --seeds 0,1 --data digits --hold-out 300 --out {tmp_path}"
+    search.main(words.split())
+    with (tmp_path / "held_out.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [float(row["max_lr"]) for row in found] == [0.002, 1e-8]
+    assert [row["n"] for row in found] == ["2", "2"]
+    results = [
+        json.loads((tmp_path / f"{search.name(lines[1])}-{seed}/result.json").read_text())
+        for seed in (0, 1)
+    ]
+    assert {result["evaluated_on"] for result in results} == {"held-out"}
+    accuracy = [100 * result["accuracy"] for result in results]
+    assert float(found[0]["accuracy"]) == pytest.approx(sum(accuracy) / 2, abs=0.006)
+    assert float(found[0]["accuracy_sd"]) == pytest.approx(
+        abs(accuracy[0] - accuracy[1]) / 2**0.5, abs=0.006
+    )

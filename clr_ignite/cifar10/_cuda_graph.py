@@ -32,10 +32,9 @@ class GraphedGradients:
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
         if self._graph is None:
-            self._capture(x, y)
+            self._graph = self._capture(x, y)
         elif x.shape != self._x.shape:
             return self._backward(x, y)
-        assert self._graph is not None
         self._x.copy_(x)
         self._y.copy_(y)
         self._graph.replay()
@@ -44,7 +43,7 @@ class GraphedGradients:
             parameter.grad = gradient
         return self._loss.clone()  # the next replay writes over it
 
-    def _capture(self, x: Tensor, y: Tensor) -> None:
+    def _capture(self, x: Tensor, y: Tensor) -> torch.cuda.CUDAGraph:
         self._x, self._y = x.clone(), y.clone()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(x.device), _fastest_convolutions():
@@ -54,10 +53,11 @@ class GraphedGradients:
                 for _ in range(_WARM_UP):
                     self._backward(self._x, self._y)
             torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph):
+            # Other threads may wait for the device meanwhile, as views do that read losses.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._loss = self._backward(self._x, self._y)
         self._gradients = [parameter.grad for parameter in self._parameters]
-        self._graph = graph
+        return graph
 
     def _backward(self, x: Tensor, y: Tensor) -> Tensor:
         self.model.zero_grad()

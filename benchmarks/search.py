@@ -1,0 +1,128 @@
+"""Settings of a short run, tried on images held out of the training set.
+
+    python -m benchmarks.search SETTINGS.csv --seeds 0-1 --data folder --folder DATA --out search
+
+Each line of SETTINGS.csv is a run of Caffe's full net: ``batch_size``; ``images`` seen in all;
+``max_lr``, reached from a tenth of it in the share ``rise`` of the run, held for the share
+``level``, then lowered to 0, with the share ``middle`` of it left half-way (0.5: a straight line);
+Nesterov's momentum, 0.95 where the rate is 0 and ``momentum`` where it is highest; ``weight_decay``
+before Caffe's factors; ``ema_decay`` of the averaged weights. 5,000 training images are kept from
+training and evaluated at the end; the test set is not read. Writes the same lines with n, the mean
+accuracy and loss and their standard deviations, best first, to ``OUT/held_out.csv``. Started
+again, it goes on where it was cut off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from clr_ignite._files import write_text
+from clr_ignite.cifar10._requests import prepared_data, requested_place, seeds
+from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10.experiments import Experiment
+from clr_ignite.cifar10.reproducing import jobs_of, reproduce
+from clr_ignite.schedules import Chain, Fixed, Linear
+
+HELD_OUT = 5_000
+Settings = dict[str, float]
+
+
+def experiment(settings: Settings, held_out: int = HELD_OUT) -> Experiment:
+    """The run that a line of settings describes."""
+    batch_size = int(settings["batch_size"])
+    iterations = round(settings["images"] / batch_size)
+    high, low_momentum = settings["max_lr"], settings["momentum"]
+    knots = [  # share of the run, rate
+        (0.0, high / 10),
+        (settings["rise"], high),
+        (settings["rise"] + settings["level"], high),
+        ((1 + settings["rise"] + settings["level"]) / 2, settings["middle"] * high),
+        (1.0, 0.0),
+    ]
+    rates, momenta = [], []
+    for (begin, first), (end, last) in zip(knots, knots[1:], strict=False):
+        length = round(end * iterations) - round(begin * iterations)
+        if length:
+            rates.append((_straight(first, last, length), length))
+            beside = [0.95 - (0.95 - low_momentum) * rate / high for rate in (first, last)]
+            momenta.append((_straight(*beside, length), length))
+    return Experiment(
+        schedule=Chain(*rates),
+        iterations=iterations,
+        batch_size=batch_size,
+        momentum=Chain(*momenta),
+        nesterov=True,
+        weight_decay=settings["weight_decay"],
+        ema_decay=settings["ema_decay"],
+        held_out=held_out,
+    )
+
+
+def _straight(first: float, last: float, length: int) -> Fixed | Linear:
+    return Fixed(first) if first == last else Linear(first, last, length)
+
+
+def name(settings: Settings) -> str:
+    """Of its run folders: the same for the same settings."""
+    text = json.dumps({key: float(value) for key, value in settings.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("settings", type=Path, help="CSV of settings")
+    parser.add_argument("--seeds", type=seeds, default=[0], help="such as 0-4 or 0,2,7")
+    parser.add_argument("--data", choices=("digits", "cifar10", "folder"), default="cifar10")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--hold-out", type=int, default=HELD_OUT, help=f"default {HELD_OUT:,}")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.set_defaults(ray=None, threads=1)
+    options = parser.parse_args(arguments)
+    prepared_data(options)  # looks at the device and the data before anything starts
+    with options.settings.open(newline="") as file:
+        lines = [
+            {key: float(value) for key, value in line.items()} for line in csv.DictReader(file)
+        ]
+    jobs = jobs_of(
+        {name(line): experiment(line, options.hold_out) for line in lines},
+        options.seeds,
+        options.out,
+        data=options.data,
+        folder=options.folder and options.folder.absolute(),
+        device=options.device,
+        eval_every=10**9,  # at the end
+        threads=options.threads,
+    )
+    reproduce(jobs, requested_place(options), progress=False)
+    rows = [outcome(line, options.seeds, options.out) for line in lines]
+    rows.sort(key=lambda row: -float(row["accuracy"]))
+    text = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n"
+    write_text(options.out / "held_out.csv", text)
+    print(text, end="")
+
+
+def outcome(settings: Settings, seeds: list[int], out: Path) -> dict[str, str]:
+    """``settings`` with what their runs came to, accuracy in percent."""
+    last = [RunFolder(out / f"{name(settings)}-{seed}").rows()[-1] for seed in seeds]
+    row = {key: f"{value:g}" for key, value in settings.items()} | {"n": str(len(seeds))}
+    for what, factor, digits in (("accuracy", 100, 2), ("loss", 1, 4)):
+        values = [factor * float(one[f"eval_{what}"]) for one in last]
+        row[what] = f"{np.mean(values):.{digits}f}"
+        row[f"{what}_sd"] = f"{np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return row
+
+
+if __name__ == "__main__":
+    main()
