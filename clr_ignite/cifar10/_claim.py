@@ -50,7 +50,7 @@ def claim(
     }
     known = read_config(folder) or {"environments": []}
     for name in config.keys() & known.keys():
-        if known[name] != config[name]:
+        if _decisive(name, known[name]) != _decisive(name, config[name]):
             raise RunError(
                 f"{folder.path} holds a run with another {name}: {known[name]} there, "
                 f"{config[name]} asked for; choose another folder or start it anew"
@@ -82,6 +82,15 @@ def read_config(folder: RunFolder) -> dict[str, Any] | None:
             f"{folder.path / 'config.json'} was not written by a run ({error}): remove the folder"
         ) from None
     return values
+
+
+def same_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a configuration's ``data`` the same: not the name, which is its folder's."""
+    return {name: value for name, value in data.items() if name != "name"}
+
+
+def _decisive(name: str, value: Any) -> Any:
+    return same_data(value) if name == "data" else value
 
 
 def digest(images: Images) -> str:

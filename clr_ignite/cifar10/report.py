@@ -11,7 +11,7 @@ from typing import Any
 
 from clr_ignite._files import write_text
 from clr_ignite.cifar10 import _pictures
-from clr_ignite.cifar10._claim import read_config
+from clr_ignite.cifar10._claim import read_config, same_data
 from clr_ignite.cifar10._run_folder import RunError, RunFolder
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
 from clr_ignite.cifar10.training import summary
@@ -147,7 +147,7 @@ def _groups(runs: Sequence[Run]) -> list[Group]:
     """Rows of the table of experiments in its order, then the others as they were given."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(repr((run.experiment, run.config["data"])), []).append(run)
+        found.setdefault(repr((run.experiment, same_data(run.config["data"]))), []).append(run)
     for same in found.values():
         _refuse_repeated_seeds(same)
     order = list(EXPERIMENTS)

@@ -432,6 +432,19 @@ def test_the_report_says_when_a_row_caught_up_and_what_has_not_run(tmp_path: Pat
     assert missing and set(missing[1].split(", ")) == set(EXPERIMENTS) - there
 
 
+def test_the_report_joins_runs_on_the_same_data_under_two_names(tmp_path: Path) -> None:
+    runs = []
+    for seed, accuracy in enumerate((0.7, 0.8)):
+        runs.append(finished_run(tmp_path / str(seed), "full-decay", seed, [accuracy]))
+        config = json.loads((runs[-1] / "config.json").read_text())
+        config["data"] |= {"name": f"folder {seed}", "train": "ab", "test": "cd"}
+        (runs[-1] / "config.json").write_text(json.dumps(config))
+    assert "75.00 ± 7.07 (n = 2)" in report.write_report(runs, tmp_path / "report")
+    config["data"]["train"] = "other pictures"
+    (runs[-1] / "config.json").write_text(json.dumps(config))
+    assert "70.00 (single run)" in report.write_report(runs, tmp_path / "report")
+
+
 def test_the_report_shows_range_tests(tmp_path: Path) -> None:
     (tmp_path / "range").mkdir()
     swept(tmp_path / "range/range_test.json")

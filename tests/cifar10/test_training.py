@@ -252,6 +252,16 @@ def test_other_data_is_refused(data: DataSet, tmp_path: Path) -> None:
         train(experiment(), other, tmp_path, seed=0)
 
 
+def test_data_under_another_name_is_the_same(data: DataSet, tmp_path: Path) -> None:
+    """The name is that of the folder it lies in, and folders are moved."""
+    whole = train(experiment(), data, tmp_path / "whole", seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment(), data, tmp_path / "cut", seed=0, observe=cut_off(13))
+    moved = DataSet("elsewhere", data.classes, data.train, data.test)
+    result = train(experiment(), moved, tmp_path / "cut", seed=0)
+    assert result | {"seconds": 0} == whole | {"seconds": 0}
+
+
 def test_a_second_process_on_the_folder_is_refused(data: DataSet, tmp_path: Path) -> None:
     held = subprocess.Popen(
         [
