@@ -123,7 +123,10 @@ def rows_of(text: str, first_cell: str) -> dict[str, list[str]]:
 def test_the_readmes_table_is_the_reports() -> None:
     report = rows_of((ROOT / "results/report/report.md").read_text(), "experiment")
     readme = rows_of(README, "experiment")
-    assert readme.keys() == report.keys()
+    # The first port's tables are the results page's; its headline is here too.
+    ports = {name for name in report if name.startswith("quick-ancestor-")}
+    headline = {"quick-ancestor-fixed", "quick-ancestor-triangular"}
+    assert readme.keys() == report.keys() - ports | headline
     for name, (iterations, accuracy, published) in readme.items():
         assert (iterations, accuracy) == (report[name][0], report[name][2])
         assert published == report[name][3].partition(" (")[0]
