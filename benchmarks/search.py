@@ -29,6 +29,10 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce
 from clr_ignite.schedules import Chain, Fixed, Linear
 
+SETTINGS = (
+    *("batch_size", "images", "max_lr", "rise", "level", "middle"),
+    *("momentum", "weight_decay", "ema_decay"),
+)
 HELD_OUT = 5_000
 Settings = dict[str, float]
 
@@ -91,10 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.set_defaults(ray=None, threads=1)
     options = parser.parse_args(arguments)
     prepared_data(options)  # looks at the device and the data before anything starts
-    with options.settings.open(newline="") as file:
-        lines = [
-            {key: float(value) for key, value in line.items()} for line in csv.DictReader(file)
-        ]
+    lines = read(options.settings)
     jobs = jobs_of(
         {name(line): experiment(line, options.hold_out) for line in lines},
         options.seeds,
@@ -111,6 +112,18 @@ def main(arguments: list[str] | None = None) -> None:
     text = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n"
     write_text(options.out / "held_out.csv", text)
     print(text, end="")
+
+
+def read(path: Path) -> list[Settings]:
+    """The settings in a CSV, which may hold other columns, such as outcomes, beside them."""
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    missing = [name for name in SETTINGS if not lines or name not in lines[0]]
+    if missing:
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}: the columns are {', '.join(SETTINGS)}"
+        )
+    return [{name: float(line[name]) for name in SETTINGS} for line in lines]
 
 
 def outcome(settings: Settings, seeds: list[int], out: Path) -> dict[str, str]:

@@ -210,8 +210,21 @@ def test_a_search_writes_its_lines_best_first(tmp_path: Path) -> None:
         for seed in (0, 1)
     ]
     assert {result["evaluated_on"] for result in results} == {"held-out"}
+    assert search.read(tmp_path / "held_out.csv") == lines[::-1]  # can be repeated
     accuracy = [100 * result["accuracy"] for result in results]
     assert float(found[0]["accuracy"]) == pytest.approx(sum(accuracy) / 2, abs=0.006)
     assert float(found[0]["accuracy_sd"]) == pytest.approx(
         abs(accuracy[0] - accuracy[1]) / 2**0.5, abs=0.006
     )
+
+
+def test_settings_that_lack_a_column_are_named(tmp_path: Path) -> None:
+    (tmp_path / "settings.csv").write_text("batch_size,images,max_lr\n50,700000,0.005\n")
+    with pytest.raises(ValueError, match=r"settings.csv lacks rise, level, .*ema_decay: the col"):
+        search.main([f"{tmp_path}/settings.csv", "--data", "digits", "--out", str(tmp_path)])
+
+
+def test_the_committed_search_can_be_repeated() -> None:
+    lines = search.read(ROOT / "results/search/held_out.csv")
+    assert len(lines) == len({search.name(line) for line in lines}) > 20
+    assert TRAPEZOID in lines
