@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -25,9 +26,9 @@ import numpy as np
 from clr_ignite._files import write_text
 from clr_ignite.cifar10._requests import prepared_data, requested_place, seeds
 from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10._trapezoid import trapezoid
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce
-from clr_ignite.schedules import Chain, Fixed, Linear
 
 SETTINGS = (
     *("batch_size", "images", "max_lr", "rise", "level", "middle"),
@@ -41,35 +42,18 @@ def experiment(settings: Settings, held_out: int = HELD_OUT) -> Experiment:
     """The run that a line of settings describes."""
     batch_size = int(settings["batch_size"])
     iterations = round(settings["images"] / batch_size)
-    high, low_momentum = settings["max_lr"], settings["momentum"]
-    knots = [  # share of the run, rate
-        (0.0, high / 10),
-        (settings["rise"], high),
-        (settings["rise"] + settings["level"], high),
-        ((1 + settings["rise"] + settings["level"]) / 2, settings["middle"] * high),
-        (1.0, 0.0),
-    ]
-    rates, momenta = [], []
-    for (begin, first), (end, last) in zip(knots, knots[1:], strict=False):
-        length = round(end * iterations) - round(begin * iterations)
-        if length:
-            rates.append((_straight(first, last, length), length))
-            beside = [0.95 - (0.95 - low_momentum) * rate / high for rate in (first, last)]
-            momenta.append((_straight(*beside, length), length))
+    shape = {key: settings[key] for key in ("rise", "level", "middle", "momentum")}
+    rate, momentum = trapezoid(iterations, settings["max_lr"], **shape)
     return Experiment(
-        schedule=Chain(*rates),
+        schedule=rate,
         iterations=iterations,
         batch_size=batch_size,
-        momentum=Chain(*momenta),
+        momentum=momentum,
         nesterov=True,
         weight_decay=settings["weight_decay"],
         ema_decay=settings["ema_decay"],
         held_out=held_out,
     )
-
-
-def _straight(first: float, last: float, length: int) -> Fixed | Linear:
-    return Fixed(first) if first == last else Linear(first, last, length)
 
 
 def name(settings: Settings) -> str:
@@ -109,9 +93,12 @@ def main(arguments: list[str] | None = None) -> None:
     reproduce(jobs, requested_place(options), progress=False)
     rows = [outcome(line, options.seeds, options.out) for line in lines]
     rows.sort(key=lambda row: -float(row["accuracy"]))
-    text = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n"
-    write_text(options.out / "held_out.csv", text)
-    print(text, end="")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(options.out / "held_out.csv", text.getvalue())
+    print(text.getvalue(), end="")
 
 
 def read(path: Path) -> list[Settings]:

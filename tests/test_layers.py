@@ -52,6 +52,7 @@ ROOMS = [
     "cifar10.data",
     "cifar10.batches",
     "cifar10._experiment",
+    "cifar10._trapezoid",
     "cifar10.experiments",
     "cifar10._cuda_graph",
     "cifar10.parts",

@@ -48,17 +48,23 @@ def claim(
             "test": digest(data.test),
         },
     }
-    known = read_config(folder) or {"environments": []}
-    for name in config.keys() & known.keys():
-        if _decisive(name, known[name]) != _decisive(name, config[name]):
+    known = read_config(folder)
+    if known is not None:
+        _refuse_another(folder, known, config)
+    environments = known["environments"] if known is not None else []
+    if environment(device) not in environments:
+        environments = [*environments, environment(device)]
+    folder.write_json("config.json", config | {"environments": environments})
+
+
+def _refuse_another(folder: RunFolder, known: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    there, here = ({**one, "data": same_data(one["data"])} for one in (known, config))
+    for name in here.keys() & there.keys():
+        if there[name] != here[name]:
             raise RunError(
                 f"{folder.path} holds a run with another {name}: {known[name]} there, "
                 f"{config[name]} asked for; choose another folder or start it anew"
             )
-    environments = known["environments"]
-    if environment(device) not in environments:
-        environments = [*environments, environment(device)]
-    folder.write_json("config.json", config | {"environments": environments})
 
 
 def read_config(folder: RunFolder) -> dict[str, Any] | None:
@@ -87,10 +93,6 @@ def read_config(folder: RunFolder) -> dict[str, Any] | None:
 def same_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a configuration's ``data`` the same: not the name, which is its folder's."""
     return {name: value for name, value in data.items() if name != "name"}
-
-
-def _decisive(name: str, value: Any) -> Any:
-    return same_data(value) if name == "data" else value
 
 
 def digest(images: Images) -> str:

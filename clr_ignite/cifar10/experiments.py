@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clr_ignite.cifar10._experiment import Experiment
+from clr_ignite.cifar10._trapezoid import trapezoid
 from clr_ignite.schedules import (
     Chain,
     Exponential,
@@ -104,19 +105,14 @@ _LATER = {
 def _trapezoid(iterations: int, ema_decay: float) -> Row:
     """Up in 15 % of the run, level for 50 %, down to 0; chosen on 5,000 held-out training images,
     as results/README.md says, at 14,000 iterations."""
-    up, level = iterations * 15 // 100, iterations // 2
-    down = iterations - up - level
+    rate, momentum = trapezoid(iterations, 0.005, rise=0.15, level=0.5, momentum=0.85)
     return _full(
-        Chain(
-            (Linear(0.0005, 0.005, up), up), (Fixed(0.005), level), (Linear(0.005, 0.0, down), down)
-        ),
+        rate,
         iterations,
         None,
         _OURS,
         batch_size=50,
-        momentum=Chain(
-            (Linear(0.94, 0.85, up), up), (Fixed(0.85), level), (Linear(0.85, 0.95, down), down)
-        ),
+        momentum=momentum,
         nesterov=True,
         weight_decay=0.001,
         ema_decay=ema_decay,
