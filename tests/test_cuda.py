@@ -125,6 +125,7 @@ def trained(parts: Parts, experiment: Experiment, iterations: int) -> dict[str, 
         {"optimizer": "rmsprop", "momentum": 0.0, "schedule": LOW},
         {"optimizer": "adagrad", "momentum": 0.0, "schedule": LOW},
         {"optimizer": "adadelta", "momentum": 0.0},
+        {"optimizer": "muon"},
     ],
 )
 def test_twelve_steps_end_where_a_cpus_do(

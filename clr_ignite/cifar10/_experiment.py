@@ -12,7 +12,7 @@ from clr_ignite.cifar10.batches import Order
 from clr_ignite.cifar10.models import Init, Pooling
 from clr_ignite.schedules import Schedule
 
-OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta"]
+OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta", "muon"]
 
 _CHOICES = {
     "model": ("full", "quick"),
@@ -36,7 +36,8 @@ class Experiment(Fields):
         pixels: ``"caffe"`` (0..255 minus mean image) or ``"unit"`` ([0, 1] minus channel means).
         batch_size: images in a step, at least 1.
         optimizer: ``"sgd"``, ``"adam"``, ``"rmsprop"``, ``"adagrad"`` or ``"adadelta"``; weight
-            decay goes into the gradient, as in Caffe's solvers.
+            decay goes into the gradient, as in Caffe's solvers. ``"muon"`` is ``MuonSGD``, whose
+            convolutions decay apart from the gradient and whose momentum is always Nesterov's.
         momentum: a number in [0, 1) or a schedule; of Adam the first beta; AdaGrad and AdaDelta
             have none, so there it must be 0.
         nesterov: Nesterov's momentum, with SGD.

@@ -12,6 +12,7 @@ from ignite.handlers import EMAHandler
 from ignite.metrics import Accuracy, Loss
 
 from clr_ignite.cifar10._cuda_graph import GraphedGradients
+from clr_ignite.cifar10._muon import MuonSGD
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
@@ -109,6 +110,8 @@ def _optimizer(experiment: Experiment, model: torch.nn.Module) -> torch.optim.Op
         return torch.optim.SGD(
             groups, lr=lr, momentum=momentum, nesterov=experiment.nesterov, fused=fused
         )
+    if experiment.optimizer == "muon":
+        return MuonSGD(groups, lr=lr, momentum=momentum)
     if experiment.optimizer == "adam":
         return torch.optim.Adam(groups, lr=lr, betas=(momentum, 0.999), fused=fused)
     if experiment.optimizer == "rmsprop":

@@ -76,7 +76,7 @@ def test_momentum_may_be_a_schedule(data: DataSet, tmp_path: Path) -> None:
     assert seen == [momentum(i) for i in range(20)]
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad", "adadelta"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad", "adadelta", "muon"])
 def test_each_optimizer_steps_at_the_schedules_rates_and_resumes(
     name: str, data: DataSet, tmp_path: Path
 ) -> None:
@@ -85,7 +85,7 @@ def test_each_optimizer_steps_at_the_schedules_rates_and_resumes(
     seen: list[float] = []
 
     def watch(parts: Parts) -> None:
-        assert type(parts.optimizer).__name__.lower() == name
+        assert type(parts.optimizer).__name__.lower() == {"muon": "muonsgd"}.get(name, name)
         parts.optimizer.register_step_pre_hook(
             lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"])
         )
@@ -341,6 +341,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
         ({"optimizer": "lion"}, "optimizer must be 'sgd' or 'adam'"),
         ({"optimizer": "adagrad"}, "momentum must be 0 with optimizer 'adagrad', got 0.9"),
         ({"optimizer": "adam", "nesterov": True}, "nesterov must be False with optimizer 'adam'"),
+        ({"optimizer": "muon", "nesterov": True}, "nesterov must be False with optimizer 'muon'"),
     ],
 )
 def test_wrong_arguments_are_named(changes: dict[str, object], words: str) -> None:
