@@ -2,13 +2,14 @@
 
     python -m benchmarks.search SETTINGS.csv --seeds 0-1 --data folder --folder DATA --out search
 
-Each line of SETTINGS.csv is a run of Caffe's full net: ``batch_size``; ``images`` seen in all;
+Each line of SETTINGS.csv is a run of Caffe's full net: ``optimizer``; ``multipliers``, 1 with
+Caffe's for rates and weight decay, 0 without; ``batch_size``; ``images`` seen in all;
 ``max_lr``, reached from a tenth of it in the share ``rise`` of the run, held for the share
 ``level``, then lowered to 0, with the share ``middle`` of it left half-way (0.5: a straight line);
 Nesterov's momentum, 0.95 where the rate is 0 and ``momentum`` where it is highest; ``weight_decay``
-before Caffe's factors; ``ema_decay`` of the averaged weights. 5,000 training images are kept from
-training and evaluated at the end; the test set is not read. Writes the same lines with n, the mean
-accuracy and loss and their standard deviations, best first, to ``OUT/held_out.csv``. Started
+before Caffe's multipliers; ``ema_decay`` of the averaged weights. 5,000 training images are kept
+from training and evaluated at the end; the test set is not read. Writes the same lines with n, the
+mean accuracy and loss and their standard deviations, best first, to ``OUT/held_out.csv``. Started
 again, it goes on where it was cut off.
 """
 
@@ -19,7 +20,9 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,11 +34,11 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce
 
 SETTINGS = (
-    *("batch_size", "images", "max_lr", "rise", "level", "middle"),
+    *("optimizer", "multipliers", "batch_size", "images", "max_lr", "rise", "level", "middle"),
     *("momentum", "weight_decay", "ema_decay"),
 )
 HELD_OUT = 5_000
-Settings = dict[str, float]
+Settings = Mapping[str, Any]  # a name for the optimizer, numbers for the rest
 
 
 def experiment(settings: Settings, held_out: int = HELD_OUT) -> Experiment:
@@ -49,7 +52,9 @@ def experiment(settings: Settings, held_out: int = HELD_OUT) -> Experiment:
         iterations=iterations,
         batch_size=batch_size,
         momentum=momentum,
-        nesterov=True,
+        optimizer=settings["optimizer"],
+        multipliers=bool(settings["multipliers"]),
+        nesterov=settings["optimizer"] == "sgd",  # Muon's momentum is Nesterov's in any case
         weight_decay=settings["weight_decay"],
         ema_decay=settings["ema_decay"],
         held_out=held_out,
@@ -58,7 +63,7 @@ def experiment(settings: Settings, held_out: int = HELD_OUT) -> Experiment:
 
 def name(settings: Settings) -> str:
     """Of its run folders: the same for the same settings."""
-    text = json.dumps({key: float(value) for key, value in settings.items()}, sort_keys=True)
+    text = json.dumps(_numbers(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -110,13 +115,18 @@ def read(path: Path) -> list[Settings]:
         raise ValueError(
             f"{path} lacks {', '.join(missing)}: the columns are {', '.join(SETTINGS)}"
         )
-    return [{name: float(line[name]) for name in SETTINGS} for line in lines]
+    return [_numbers({name: line[name] for name in SETTINGS}) for line in lines]
+
+
+def _numbers(settings: Settings) -> dict[str, Any]:
+    return {key: v if key == "optimizer" else float(v) for key, v in settings.items()}
 
 
 def outcome(settings: Settings, seeds: list[int], out: Path) -> dict[str, str]:
     """``settings`` with what their runs came to, accuracy in percent."""
     last = [RunFolder(out / f"{name(settings)}-{seed}").rows()[-1] for seed in seeds]
-    row = {key: f"{value:g}" for key, value in settings.items()} | {"n": str(len(seeds))}
+    row = {k: v if k == "optimizer" else f"{v:g}" for k, v in settings.items()}
+    row["n"] = str(len(seeds))
     for what, factor, digits in (("accuracy", 100, 2), ("loss", 1, 4)):
         values = [factor * float(one[f"eval_{what}"]) for one in last]
         row[what] = f"{np.mean(values):.{digits}f}"

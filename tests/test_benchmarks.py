@@ -167,6 +167,8 @@ def test_tensor_rates_that_change_compile_nothing_again(tensor_rates: bool) -> N
 
 
 TRAPEZOID = {
+    "optimizer": "sgd",
+    "multipliers": 1,
     "batch_size": 50,
     "images": 700_000,
     "max_lr": 0.005,
@@ -182,6 +184,8 @@ TRAPEZOID = {
 def test_a_line_of_settings_is_the_run_that_the_table_has() -> None:
     row = EXPERIMENTS["full-trapezoid"].experiment
     assert search.experiment(TRAPEZOID) == replace(row, held_out=5_000)
+    muon = search.experiment(TRAPEZOID | {"optimizer": "muon", "multipliers": 0})
+    assert (muon.optimizer, muon.multipliers, muon.nesterov) == ("muon", False, False)
 
 
 def test_a_bent_fall_and_no_rise() -> None:
@@ -221,7 +225,10 @@ def test_a_search_writes_its_lines_best_first(tmp_path: Path) -> None:
 
 def test_settings_that_lack_a_column_are_named(tmp_path: Path) -> None:
     (tmp_path / "settings.csv").write_text("batch_size,images,max_lr\n50,700000,0.005\n")
-    with pytest.raises(ValueError, match=r"settings.csv lacks rise, level, .*ema_decay: the col"):
+    with pytest.raises(
+        ValueError,
+        match=r"settings.csv lacks optimizer, multipliers, rise, level, .*ema_decay: the col",
+    ):
         search.main([f"{tmp_path}/settings.csv", "--data", "digits", "--out", str(tmp_path)])
 
 
