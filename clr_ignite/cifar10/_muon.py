@@ -81,10 +81,8 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     values over exact ones. Zeros stay zeros.
     """
     a, b, c = _COEFFICIENTS
-    tall = matrix.size(0) > matrix.size(1)
-    wide = matrix.T if tall else matrix
-    wide = wide / wide.norm().clamp(min=1e-7)  # so that no singular value is above 1
+    matrix = matrix / matrix.norm().clamp(min=1e-7)  # so that no singular value is above 1
     for _ in range(_STEPS):
-        square = wide @ wide.T
-        wide = torch.addmm(wide, b * square + c * square @ square, wide, beta=a)
-    return wide.T if tall else wide
+        square = matrix @ matrix.T
+        matrix = torch.addmm(matrix, b * square + c * square @ square, matrix, beta=a)
+    return matrix
