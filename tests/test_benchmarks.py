@@ -232,7 +232,14 @@ def test_settings_that_lack_a_column_are_named(tmp_path: Path) -> None:
         search.main([f"{tmp_path}/settings.csv", "--data", "digits", "--out", str(tmp_path)])
 
 
-def test_the_committed_search_can_be_repeated() -> None:
-    lines = search.read(ROOT / "results/search/held_out.csv")
-    assert len(lines) == len({search.name(line) for line in lines}) > 20
-    assert TRAPEZOID in lines
+def test_the_committed_searches_can_be_repeated() -> None:
+    for path in ("held_out.csv", "muon.csv", "muon_two_seeds.csv"):
+        lines = search.read(ROOT / "results/search" / path)
+        assert len(lines) == len({search.name(line) for line in lines}) > 3
+    assert TRAPEZOID in search.read(ROOT / "results/search/held_out.csv")
+
+
+@pytest.mark.parametrize("path", ["muon.csv", "muon_two_seeds.csv"])
+def test_the_muon_rows_are_the_best_line_of_their_searches(path: str) -> None:
+    best = search.experiment(search.read(ROOT / "results/search" / path)[0])
+    assert best == replace(EXPERIMENTS["full-muon-2500"].experiment, held_out=5_000)

@@ -132,13 +132,31 @@ def test_the_readmes_table_is_the_reports() -> None:
         assert published == report[name][3].partition(" (")[0]
 
 
+def test_what_is_said_of_the_muon_rows_holds() -> None:
+    report = rows_of((ROOT / "results/report/report.md").read_text(), "experiment")
+    at_end = {name: float(cells[2].split()[0]) for name, cells in report.items()}
+    lengths = (1_500, 2_000, 2_500, 5_000, 7_000)
+    muon = {length: at_end[f"full-muon-{length}"] for length in lengths}
+    assert muon[1_500] > 81.4  # the paper's
+    assert muon[1_500] < at_end["full-fixed"] < muon[2_000]
+    assert "thirty-fifth" in README and 70_000 / 35 == 2_000
+    assert f"{muon[5_000] - at_end['full-fixed']:.1f} points above it" in README
+    page = rows_of((ROOT / "results/README.md").read_text(), "iterations")
+    for length, mean in muon.items():
+        share, accuracy = page[f"{length:,}"]
+        assert (share, float(accuracy.split()[0])) == (f"1/{70_000 / length:.0f}", mean)
+
+
 def test_every_accuracy_on_the_results_page_is_a_runs() -> None:
-    """Percentages with two decimals: a row of a run, a mean or a spread of the report."""
+    """Percentages with two decimals: a row of a run or a search, a figure of the report."""
     page = (ROOT / "results/README.md").read_text()
     known = set(re.findall(r"\d+\.\d\d", (ROOT / "results/report/report.md").read_text()))
     for run in RUNS:
         with open(run / "metrics.csv") as file:
             known |= {f"{100 * float(row['eval_accuracy']):.2f}" for row in csv.DictReader(file)}
+    for path in (ROOT / "results/search").glob("*muon*.csv"):
+        with open(path) as file:
+            known |= {row["accuracy"] for row in csv.DictReader(file)}
     stated = set(re.findall(r"(\d\d\.\d\d) ?%|\((\d\d\.\d\d),|(\d\d\.\d\d) at", page))
     assert stated and {next(filter(None, words)) for words in stated} <= known
 
