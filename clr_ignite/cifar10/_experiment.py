@@ -9,13 +9,13 @@ from typing import Any, Literal, get_args
 from clr_ignite._checks import Fields, choice, count, flag, function, non_negative
 from clr_ignite.cifar10._schedule_text import parse_schedule
 from clr_ignite.cifar10.batches import Order
-from clr_ignite.cifar10.models import Init, Pooling
+from clr_ignite.cifar10.models import Init, ModelName, Pooling
 from clr_ignite.schedules import Schedule
 
 OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta", "muon"]
 
 _CHOICES = {
-    "model": ("full", "quick"),
+    "model": get_args(ModelName),
     "optimizer": get_args(OptimizerName),
     "pixels": ("caffe", "unit"),
     "pooling": ("ceil", "floor"),
@@ -32,7 +32,8 @@ class Experiment(Fields):
     Args:
         schedule: the learning rate at each iteration (0-based), before ``lr_mult``.
         iterations: optimizer steps in the run, at least 1.
-        model: ``"full"`` or ``"quick"``, Caffe's CIFAR-10 nets.
+        model: ``"full"`` or ``"quick"``, Caffe's CIFAR-10 nets, or ``"early-quick"``, the first
+            PyTorch port's first one.
         pixels: ``"caffe"`` (0..255 minus mean image) or ``"unit"`` ([0, 1] minus channel means).
         batch_size: images in a step, at least 1.
         optimizer: ``"sgd"``, ``"adam"``, ``"rmsprop"``, ``"adagrad"`` or ``"adadelta"``; weight
@@ -58,7 +59,7 @@ class Experiment(Fields):
 
     schedule: Schedule
     iterations: int
-    model: Literal["full", "quick"] = "full"
+    model: ModelName = "full"
     pixels: Literal["caffe", "unit"] = "caffe"
     batch_size: int = 100
     optimizer: OptimizerName = "sgd"

@@ -10,6 +10,7 @@ from clr_ignite.cifar10 import commands
 from clr_ignite.cifar10._experiment import OptimizerName
 from clr_ignite.cifar10._requests import seeds
 from clr_ignite.cifar10.experiments import EXPERIMENTS
+from clr_ignite.cifar10.models import ModelName
 
 _PROG = "python -m clr_ignite.cifar10"
 
@@ -135,7 +136,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", choices=("digits", "cifar10", "folder"), default="digits")
     command.add_argument("--folder", type=Path, help="where the data lies (cifar10, folder)")
     command.add_argument("--experiment", choices=tuple(EXPERIMENTS), help="a row of the table")
-    command.add_argument("--model", choices=("full", "quick"))
+    command.add_argument("--model", choices=get_args(ModelName))
     command.add_argument("--optimizer", choices=get_args(OptimizerName))
     command.add_argument("--pixels", choices=("caffe", "unit"))
     command.add_argument("--pooling", choices=("ceil", "floor"))

@@ -186,6 +186,25 @@ def _port_tables() -> dict[str, Row]:
     return rows
 
 
+def _port_first_tries() -> dict[str, Row]:
+    """The port's first net and settings, those of the paper's Table 1 as the port read it."""
+    source = "coxy1989/clr, first runs (single run)"
+    policies: dict[str, tuple[Schedule, int, float]] = {
+        "fixed": (Fixed(0.001), 70_000, 75.47),
+        "triangular2": (Triangular2(0.001, 0.006, 2_000), 25_000, 74.47),
+        "decay": (_DECAY, 25_000, 72.03),
+        "exp": (Exponential(0.001, 0.99994), 70_000, 68.68),
+        "exp-range": (ExpRange(0.001, 0.006, 2_000, 0.99994), 42_000, 75.69),
+    }
+    rows = {}
+    for name, (schedule, iterations, published) in policies.items():
+        row = _port(schedule, iterations, published, source, multipliers=False)
+        experiment = replace(row.experiment, model="early-quick", init="caffe")
+        against = "quick-ancestor-early-fixed"
+        rows[f"quick-ancestor-early-{name}"] = Row(experiment, published, source, against)
+    return rows
+
+
 _SOLVERS: Mapping[str, tuple[dict[str, Any], tuple[float, float], float, float]] = {
     # Arguments, bounds, the paper's accuracy fixed at the lower bound and triangular.
     "nesterov": ({"nesterov": True}, (0.001, 0.006), 82.1, 81.3),
@@ -213,5 +232,13 @@ _LOG = Row(_QUICK, 75.33, "Caffe examples/cifar10, log in the readme", "quick-ca
 _CAFFE = {"quick-caffe": _LOG, "quick-caffe-order": _in_order(_LOG, "quick-caffe-order")}
 
 EXPERIMENTS: Mapping[str, Row] = (
-    _PAPER | _CONTROLS | _LATER | _TRAPEZOIDS | _MUONS | _CAFFE | _port_tables() | _solvers()
+    _PAPER
+    | _CONTROLS
+    | _LATER
+    | _TRAPEZOIDS
+    | _MUONS
+    | _CAFFE
+    | _port_tables()
+    | _port_first_tries()
+    | _solvers()
 )

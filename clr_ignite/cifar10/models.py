@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+ModelName = Literal["full", "quick", "early-quick"]
 Pooling = Literal["ceil", "floor"]
 Init = Literal["caffe", "torch"]
 
@@ -69,6 +70,9 @@ class _CaffeNet(nn.Module):
     # Parameters that do not follow the default: (lr_mult, factor on weight decay).
     multipliers: ClassVar[Mapping[str, tuple[float, float]]]
     fillers: ClassVar[Mapping[str, float]]  # standard deviation of each layer's weights
+    # Height and width of the last maps. Caffe rounds pooled sizes up, 32 -> 16 -> 8 -> 4; the
+    # first PyTorch port did not.
+    map_sizes: ClassVar[Mapping[str, int]] = {"ceil": 4, "floor": 3}
 
     def __init__(self, num_classes: int, pooling: Pooling, init: Init) -> None:
         super().__init__()
@@ -78,7 +82,7 @@ class _CaffeNet(nn.Module):
             raise ValueError(f"pooling must be 'ceil' or 'floor', got {pooling!r}")
         if init not in ("caffe", "torch"):
             raise ValueError(f"init must be 'caffe' or 'torch', got {init!r}")
-        ceil = pooling == "ceil"  # Caffe rounds pooled sizes up: 32 -> 16 -> 8 -> 4
+        ceil = pooling == "ceil"
         self.conv1 = nn.Conv2d(3, 32, 5, padding=2)
         self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=ceil)
         self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
@@ -86,7 +90,7 @@ class _CaffeNet(nn.Module):
         self.conv3 = nn.Conv2d(32, 64, 5, padding=2)
         self.pool3 = nn.AvgPool2d(3, 2, ceil_mode=ceil)
         self.relu1, self.relu2, self.relu3 = nn.ReLU(), nn.ReLU(), nn.ReLU()
-        self.features = 64 * (4 * 4 if ceil else 3 * 3)
+        self.features = 64 * self.map_sizes[pooling] ** 2
 
     def _fill(self, init: Init) -> None:
         """Caffe's fillers: Gaussian weights, zero biases."""
@@ -132,6 +136,24 @@ class CaffeQuick(_CaffeNet):
         x = self.pool3(self.relu3(self.conv3(x)))
         scores: Tensor = self.ip2(self.ip1(x.flatten(1)))
         return scores
+
+
+class EarlyQuick(CaffeQuick):
+    """The first PyTorch port's first try at quick, with nothing between conv3 and ip1.
+
+    280,746 parameters with ``pooling="floor"``, as it was trained; Gaussian weights of 0.01
+    throughout. Arguments as for :class:`CaffeQuick`.
+    """
+
+    fillers = dict.fromkeys(CaffeQuick.fillers, 0.01)
+    map_sizes = {"ceil": 8, "floor": 7}
+
+    def __init__(
+        self, num_classes: int = 10, *, pooling: Pooling = "ceil", init: Init = "caffe"
+    ) -> None:
+        super().__init__(num_classes, pooling=pooling, init=init)
+        for name in ("relu3", "pool3"):
+            self.add_module(name, nn.Identity())
 
 
 class CaffeFull(_CaffeNet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,13 @@ from clr_ignite.cifar10._muon import MuonSGD
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, param_groups
+from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, EarlyQuick, ModelName, param_groups
 
+_NETS: Mapping[ModelName, type[CaffeFull] | type[CaffeQuick]] = {
+    "full": CaffeFull,
+    "quick": CaffeQuick,
+    "early-quick": EarlyQuick,
+}
 _LARGEST = torch.finfo(torch.float32).max
 
 
@@ -152,8 +158,7 @@ def _batches(
 
 
 def _model(experiment: Experiment, num_classes: int, seed: int) -> torch.nn.Module:
-    net: type[CaffeFull] | type[CaffeQuick]
-    net = CaffeFull if experiment.model == "full" else CaffeQuick
+    net = _NETS[experiment.model]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return net(num_classes, pooling=experiment.pooling, init=experiment.init)

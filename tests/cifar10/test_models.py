@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import TABLE2, Experiment
-from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, WithinChannelLRN, param_groups
+from clr_ignite.cifar10.models import (
+    CaffeFull,
+    CaffeQuick,
+    EarlyQuick,
+    WithinChannelLRN,
+    param_groups,
+)
 from clr_ignite.cifar10.parts import build
 
 
@@ -27,6 +33,7 @@ def digits() -> DataSet:
         (CaffeQuick(), 145_578),
         (CaffeFull(pooling="floor"), 85_098),
         (CaffeQuick(pooling="floor"), 116_906),
+        (EarlyQuick(pooling="floor"), 280_746),
     ],
 )
 def test_parameter_counts(model: nn.Module, parameters: int) -> None:
@@ -46,7 +53,18 @@ def test_pooled_sizes(make: Any, pooling: str, sizes: list[int]) -> None:
     assert seen == sizes
 
 
-@pytest.mark.parametrize("make", [CaffeFull, CaffeQuick])
+@pytest.mark.parametrize("pooling", ["ceil", "floor"])
+def test_the_early_net_is_affine_after_its_second_pooling(pooling: Any) -> None:
+    torch.manual_seed(0)
+    model = EarlyQuick(5, pooling=pooling)
+    seen: list[Tensor] = []
+    model.pool2.register_forward_hook(lambda module, args, output: seen.append(output))
+    scores = [model(64 * torch.randn(2, 3, 32, 32)) for _ in range(2)]
+    between = model.ip2(model.ip1(model.conv3(torch.lerp(*seen, 0.5)).flatten(1)))
+    torch.testing.assert_close(between, torch.lerp(*scores, 0.5))
+
+
+@pytest.mark.parametrize("make", [CaffeFull, CaffeQuick, EarlyQuick])
 def test_caffes_fillers(make: Any) -> None:
     torch.manual_seed(0)
     model = make()
