@@ -48,10 +48,11 @@ def claim(
             "test": digest(data.test),
         },
     }
+    environments = []
     known = read_config(folder)
     if known is not None:
         _refuse_another(folder, known, config)
-    environments = known["environments"] if known is not None else []
+        environments = known["environments"]
     if environment(device) not in environments:
         environments = [*environments, environment(device)]
     folder.write_json("config.json", config | {"environments": environments})

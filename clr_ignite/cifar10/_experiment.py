@@ -14,13 +14,13 @@ from clr_ignite.schedules import Schedule
 
 OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta", "muon"]
 
-_CHOICES = {
+CHOICES = {  # by field, the names that it may have
     "model": get_args(ModelName),
     "optimizer": get_args(OptimizerName),
     "pixels": ("caffe", "unit"),
-    "pooling": ("ceil", "floor"),
-    "init": ("caffe", "torch"),
-    "order": ("shuffled", "fixed"),
+    "pooling": get_args(Pooling),
+    "init": get_args(Init),
+    "order": get_args(Order),
 }
 _WITHOUT_MOMENTUM = ("adagrad", "adadelta")
 
@@ -74,7 +74,7 @@ class Experiment(Fields):
     held_out: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             choice(name, getattr(self, name), choices)
         function("schedule", self.schedule, "a schedule")
         for name in ("nesterov", "multipliers"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from clr_ignite.cifar10._experiment import CHOICES
 from clr_ignite.cifar10._places import Place, here, in_processes, on_ray
 from clr_ignite.cifar10._schedule_text import parse_schedule
 from clr_ignite.cifar10.data import DataSet, load
@@ -19,7 +20,7 @@ from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_size_from_epochs
 
 _PASSED_ON = (
-    *("model", "optimizer", "pixels", "pooling", "init", "order"),
+    *CHOICES,
     *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
 )
 _LARGE = 2**62

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import get_args
 
 from clr_ignite.cifar10 import commands
-from clr_ignite.cifar10._experiment import OptimizerName
+from clr_ignite.cifar10._experiment import CHOICES
 from clr_ignite.cifar10._requests import seeds
 from clr_ignite.cifar10.experiments import EXPERIMENTS
-from clr_ignite.cifar10.models import ModelName
 
 _PROG = "python -m clr_ignite.cifar10"
 
@@ -136,12 +134,9 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", choices=("digits", "cifar10", "folder"), default="digits")
     command.add_argument("--folder", type=Path, help="where the data lies (cifar10, folder)")
     command.add_argument("--experiment", choices=tuple(EXPERIMENTS), help="a row of the table")
-    command.add_argument("--model", choices=get_args(ModelName))
-    command.add_argument("--optimizer", choices=get_args(OptimizerName))
-    command.add_argument("--pixels", choices=("caffe", "unit"))
-    command.add_argument("--pooling", choices=("ceil", "floor"))
-    command.add_argument("--init", choices=("caffe", "torch"))
-    command.add_argument("--order", choices=("shuffled", "fixed"), help="of images, by epoch")
+    for name, choices in CHOICES.items():
+        text = "of images, by epoch" if name == "order" else None
+        command.add_argument(f"--{name}", choices=choices, help=text)
     command.add_argument("--no-multipliers", dest="multipliers", action="store_false", default=None)
     command.add_argument("--batch-size", type=int, help="default 100")
     command.add_argument("--momentum", help="a number or a schedule (default 0.9)")

@@ -138,24 +138,23 @@ _PORT_TABLES = "coxy1989/clr, results of January 2019 (single run)"
 
 
 def _port(
-    schedule: Schedule, iterations: int, published: float, source: str, *, multipliers: bool
+    schedule: Schedule,
+    iterations: int,
+    published: float | None,
+    source: str,
+    *,
+    against: str = "quick-ancestor-fixed",
+    **changes: Any,
 ) -> Row:
-    """The quick net as the first PyTorch port has it; multipliers: twice the rate for biases."""
-    experiment = Experiment(
-        schedule=schedule,
-        iterations=iterations,
-        model="quick",
-        pixels="unit",
-        multipliers=multipliers,
-        pooling="floor",
-        init="torch",
-    )
-    return Row(experiment, published, source, "quick-ancestor-fixed")
+    """The quick net as the first PyTorch port has it."""
+    port = {"model": "quick", "pixels": "unit", "pooling": "floor", "init": "torch"}
+    experiment = Experiment(schedule=schedule, iterations=iterations, **port | changes)
+    return Row(experiment, published, source, against)
 
 
 _PORT_BOUNDS = (0.0025, 0.01, 2_000)
 _PORT_POLICIES: Mapping[str, tuple[Schedule, int, float, float]] = {
-    # Schedule, iterations, accuracy there with and without multipliers.
+    # Schedule, iterations, accuracy there with and without multipliers (biases at twice the rate).
     "fixed": (CAFFE_FIXED, 70_000, 76.00, 75.48),
     "exp": (Exponential(0.01, 0.99994), 70_000, 78.73, 78.27),
     "triangular": (Triangular(*_PORT_BOUNDS), 35_000, 76.34, 75.13),
@@ -181,8 +180,8 @@ def _port_tables() -> dict[str, Row]:
     # What the port called exp_range was a second run of exp; this is the policy itself.
     policy = ExpRange(*_PORT_BOUNDS, 0.99994)
     for suffix, multipliers in (("-mults", True), ("", False)):
-        row = _port(policy, 70_000, 0.0, _OURS, multipliers=multipliers)
-        rows[f"quick-ancestor-exp-range{suffix}"] = replace(row, published=None)
+        name = f"quick-ancestor-exp-range{suffix}"
+        rows[name] = _port(policy, 70_000, None, _OURS, multipliers=multipliers)
     return rows
 
 
@@ -196,13 +195,17 @@ def _port_first_tries() -> dict[str, Row]:
         "exp": (Exponential(0.001, 0.99994), 70_000, 68.68),
         "exp-range": (ExpRange(0.001, 0.006, 2_000, 0.99994), 42_000, 75.69),
     }
-    rows = {}
-    for name, (schedule, iterations, published) in policies.items():
-        row = _port(schedule, iterations, published, source, multipliers=False)
-        experiment = replace(row.experiment, model="early-quick", init="caffe")
-        against = "quick-ancestor-early-fixed"
-        rows[f"quick-ancestor-early-{name}"] = Row(experiment, published, source, against)
-    return rows
+    return {
+        f"quick-ancestor-early-{name}": _port(
+            *policy,
+            source,
+            against="quick-ancestor-early-fixed",
+            model="early-quick",
+            init="caffe",
+            multipliers=False,
+        )
+        for name, policy in policies.items()
+    }
 
 
 _SOLVERS: Mapping[str, tuple[dict[str, Any], tuple[float, float], float, float]] = {
