@@ -321,6 +321,25 @@ def test_summary_reads_the_last_cycle_end() -> None:
     assert summary(rows[:0] + rows[-1:], iterations=20)["cycle_end_accuracy"] is None
 
 
+@pytest.mark.parametrize(
+    ("row", "ends_at", "highest", "published"),
+    [
+        ("full-adam-fixed", 0.000005, 0.0005, 81.4),
+        ("full-adam-triangular", 0.0005 + 0.0015 * 999 / 2_000, 0.002, 79.8),
+        ("full-adam-triangular-70k", 0.0005 + 0.0015 * 1_999 / 2_000, 0.002, 81.1),
+        ("full-rmsprop-triangular-70k", 0.0001 + 0.0002 * 1_999 / 2_000, 0.0003, 75.1),
+        ("full-adagrad-triangular", 0.003 + 0.032 * 999 / 2_000, 0.035, 76.0),
+    ],
+)
+def test_the_rows_of_section_4_1(
+    row: str, ends_at: float, highest: float, published: float
+) -> None:
+    experiment = EXPERIMENTS[row].experiment
+    rates = [experiment.schedule(i) for i in range(experiment.iterations)]
+    assert rates[-1] == pytest.approx(ends_at) and max(rates) == highest
+    assert EXPERIMENTS[row].published == published
+
+
 def test_every_row_of_the_table_reads_back_from_json() -> None:
     for row in EXPERIMENTS.values():
         text = json.dumps(row.experiment.to_dict())
