@@ -12,7 +12,8 @@ _POINTS = 4_000  # drawn of a schedule at most
 
 
 def accuracy(curves: Mapping[str, tuple[Mapping[int, float], Sequence[int]]], path: Path) -> None:
-    """Accuracy in percent over iterations, as the paper's Figure 1.
+    """Accuracy in percent over iterations, as the paper's Figure 1; on a log axis where one curve
+    is more than ten times as long as another.
 
     Args:
         curves: by label, accuracy (0..1) by iteration, and the iterations that end a cycle.
@@ -25,6 +26,9 @@ def accuracy(curves: Mapping[str, tuple[Mapping[int, float], Sequence[int]]], pa
         ends[label] = there, [100 * curve[at] for at in there]
     axes = new_axes(9.0, 5.0)
     plot_curves(percent, x_label="iteration", y_label="accuracy, %", marks=ends, axes=axes)
+    lengths = [max(curve) for curve, _ in curves.values() if curve]
+    if lengths and max(lengths) > 10 * min(lengths):
+        axes.set_xscale("log")
     save(axes, path)
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import statistics
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clr_ignite._files import write_text
 from clr_ignite.cifar10 import _pictures
-from clr_ignite.cifar10._claim import read_config, same_data
-from clr_ignite.cifar10._run_folder import RunError, RunFolder
-from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
-from clr_ignite.cifar10.training import summary
+from clr_ignite.cifar10._groups import Group, Run, grouped, read_run
+from clr_ignite.cifar10.experiments import EXPERIMENTS, FAMILIES
 from clr_ignite.result import RangeTestResult
 
 _HEADER = """\
@@ -22,83 +18,10 @@ _HEADER = """\
 iterations to the end of | made on |
 |---|---|---|---|---|---|---|
 """
-_CIFAR10 = set("airplane automobile bird cat deer dog frog horse ship truck".split())
 _NOTE = """
 Accuracy as mean ± sample standard deviation over n seeds; a single run is called so. "Iterations to
 the end of" a row: the first evaluation at which the mean is at least that row's mean at its end.
 """
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run folder read back: its configuration, its rows, and a summary of them."""
-
-    config: Mapping[str, Any]
-    rows: Sequence[Mapping[str, float]]
-    summary: Mapping[str, Any]
-
-    @property
-    def experiment(self) -> Experiment:
-        return Experiment.from_dict(self.config["experiment"])
-
-    @property
-    def row(self) -> tuple[str, Row | None]:
-        """The name and row of the table of experiments, else the schedule's text and None.
-
-        The table is about CIFAR-10: on other data the row is None as well.
-        """
-        on_cifar10 = set(self.config["data"]["classes"]) == _CIFAR10
-        for name, row in EXPERIMENTS.items():
-            if row.experiment == self.experiment:
-                return name, row if on_cifar10 else None
-        return str(self.config["experiment"]["schedule"]), None
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs that differ in nothing but the seed."""
-
-    runs: Sequence[Run]
-
-    @property
-    def name(self) -> str:
-        return self.runs[0].row[0]
-
-    @property
-    def row(self) -> Row | None:
-        return self.runs[0].row[1]
-
-    @property
-    def curve(self) -> dict[int, float]:
-        """Mean accuracy (0..1) by iteration, where all runs were evaluated."""
-        curves = [{int(r["iteration"]): r["eval_accuracy"] for r in run.rows} for run in self.runs]
-        shared = sorted(set.intersection(*map(set, curves)))
-        return {at: statistics.mean(curve[at] for curve in curves) for at in shared}
-
-    @property
-    def ends(self) -> list[int]:
-        """Iterations at which a cycle ends."""
-        return [int(row["iteration"]) for row in self.runs[0].rows if row["cycle_end"]]
-
-    @property
-    def accuracy(self) -> float:
-        """The mean at the end, 0..1."""
-        return statistics.fmean(run.summary["accuracy"] for run in self.runs)
-
-
-def read_run(path: Path) -> Run:
-    """Read a run folder.
-
-    Raises:
-        RunError: there is no run, or none that is finished.
-    """
-    folder = RunFolder(path)
-    config, rows = read_config(folder), folder.rows()
-    if config is None or not rows:
-        raise RunError(f"{path} holds no run: give folders that train wrote")
-    if folder.read_json("result.json") is None:
-        raise RunError(f"{path} holds an unfinished run: start it again to finish it")
-    return Run(config, rows, summary(rows, config["experiment"]["iterations"]))
 
 
 def write_report(paths: Sequence[Path], out: Path) -> str:
@@ -106,25 +29,25 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
 
     Args:
         paths: run folders, and folders of range tests.
-        out: gets ``report.md``, ``accuracy-<model>.png``, ``schedules-<model>.png``, and
-            ``<name>.png`` for each range test.
+        out: gets ``report.md``, ``<name>.png`` for each range test, and ``accuracy-<family>.png``
+            and ``schedules-<family>.png`` for the rows of each of ``FAMILIES``, with those that
+            they are held against; the family of a run outside the table is its model.
     """
     tests = [path for path in paths if (path / "range_test.json").exists()]
-    groups = _groups([read_run(path) for path in paths if path not in tests])
+    groups = grouped([read_run(path) for path in paths if path not in tests])
     text = _table(groups) + _not_run(groups) if groups else ""
     sweeps = {path.name: RangeTestResult.from_json(path / "range_test.json") for path in tests}
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "report.md", text)
-    for model in sorted({group.runs[0].experiment.model for group in groups}):
-        chosen = [group for group in groups if group.runs[0].experiment.model == model]
+    for family, chosen in _families(groups).items():
         _pictures.accuracy(
             {_label(group): (group.curve, group.ends) for group in chosen},
-            out / f"accuracy-{model}.png",
+            out / f"accuracy-{family}.png",
         )
         _pictures.schedules(
             {_short(group): group.runs[0].experiment for group in chosen},
-            out / f"schedules-{model}.png",
+            out / f"schedules-{family}.png",
         )
     for name, result in sweeps.items():
         result.plot(out / f"{name}.png")
@@ -143,16 +66,22 @@ def mean_and_spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(percent):.2f} ± {statistics.stdev(percent):.2f} (n = {len(percent)})"
 
 
-def _groups(runs: Sequence[Run]) -> list[Group]:
-    """Rows of the table of experiments in its order, then the others as they were given."""
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        found.setdefault(repr((run.experiment, same_data(run.config["data"]))), []).append(run)
-    for same in found.values():
-        _refuse_repeated_seeds(same)
-    order = list(EXPERIMENTS)
-    groups = [Group(same) for same in found.values()]
-    return sorted(groups, key=lambda g: order.index(g.name) if g.name in order else len(order))
+def _families(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """What is drawn together, in the order of ``groups``."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        rows = (family for family, rows in FAMILIES.items() if group.row and group.name in rows)
+        family = next(rows, group.runs[0].experiment.model)
+        together = found.setdefault(family, [])
+        for one in (_against(group, groups), group):
+            if one is not None and one not in together:
+                together.append(one)
+    return found
+
+
+def _against(group: Group, groups: Sequence[Group]) -> Group | None:
+    """Those of the row that this one's iterations are held against."""
+    return next((g for g in groups if group.row and g.row and g.name == group.row.against), None)
 
 
 def _table(groups: Sequence[Group]) -> str:
@@ -190,7 +119,7 @@ def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> s
 
 def _reached(group: Group, groups: Sequence[Group]) -> str:
     """``full-fixed: 49,000``: when the row it is held against was caught up with."""
-    target = next((g for g in groups if group.row and g.row and g.name == group.row.against), None)
+    target = _against(group, groups)
     if target is None or target is group or group.row is None:
         return "-"
     at = next((at for at, mean in group.curve.items() if mean >= target.accuracy), None)
@@ -236,11 +165,3 @@ def _made_on(run: Run) -> list[str]:
         device = place["device"] + ", TensorFloat-32" * bool(place.get("tf32"))
         places.append(f"{device}, {place['threads']} threads, {version}")
     return places
-
-
-def _refuse_repeated_seeds(runs: Sequence[Run]) -> None:
-    seeds = [run.config["seed"] for run in runs]
-    if len(set(seeds)) < len(seeds):
-        raise RunError(
-            f"the same experiment and seed are given twice (seeds {seeds}): n counts seeds"
-        )

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from clr_ignite import RangeTestResult
-from clr_ignite.cifar10 import _requests, report
+from clr_ignite.cifar10 import _pictures, _requests, report
 from clr_ignite.cifar10.__main__ import main
+from clr_ignite.cifar10._groups import Run, read_run
 from clr_ignite.cifar10._run_folder import RunError, RunFolder
 from clr_ignite.cifar10.commands import describe
 from clr_ignite.cifar10.data import DataSet, load
@@ -432,6 +433,37 @@ def test_the_report_says_when_a_row_caught_up_and_what_has_not_run(tmp_path: Pat
     assert missing and set(missing[1].split(", ")) == set(EXPERIMENTS) - there
 
 
+def test_rows_are_drawn_by_family_with_the_row_that_they_are_held_against(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, tuple[list[str], str]] = {}
+
+    def saved(axes: Any, path: Path) -> None:
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        drawn[path.name] = labels, axes.get_xscale()
+
+    monkeypatch.setattr(_pictures, "save", saved)
+    names = ("full-muon-1500", "quick-caffe", "full-decay", "full-fixed", "full-adam-fixed")
+    runs = [finished_run(tmp_path / name, name, 0, [0.5, 0.7]) for name in names]
+    report.write_report(runs, tmp_path / "report")
+    assert {name: drawn[name] for name in drawn if name.startswith("accuracy")} == {
+        "accuracy-full.png": (
+            ["full-fixed, single run", "full-decay, single run"],
+            "linear",
+        ),
+        "accuracy-full-shorter.png": (
+            ["full-fixed, single run", "full-muon-1500, single run"],
+            "log",
+        ),
+        "accuracy-full-solvers.png": (
+            ["full-fixed, single run", "full-adam-fixed, single run"],
+            "linear",
+        ),
+        "accuracy-quick.png": (["quick-caffe, single run"], "linear"),
+    }
+    assert drawn["schedules-full-shorter.png"][0] == ["full-fixed", "full-muon-1500"]
+
+
 def test_the_report_joins_runs_on_the_same_data_under_two_names(tmp_path: Path) -> None:
     runs = []
     for seed, accuracy in enumerate((0.7, 0.8)):
@@ -497,10 +529,10 @@ def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> N
         "experiment": EXPERIMENTS["full-triangular2"].experiment.to_dict(),
         "data": {"classes": classes},
     }
-    name, row = report.Run(config, [], {}).row
+    name, row = Run(config, [], {}).row
     assert name == "full-triangular2" and row is not None and row.published == 81.4
     config["data"] = {"classes": ["0", "1"]}
-    assert report.Run(config, [], {}).row == ("full-triangular2", None)
+    assert Run(config, [], {}).row == ("full-triangular2", None)
 
 
 def test_the_report_refuses_what_is_no_finished_run(tmp_path: Path) -> None:
@@ -509,7 +541,7 @@ def test_the_report_refuses_what_is_no_finished_run(tmp_path: Path) -> None:
         report.write_report([tmp_path / "a", tmp_path / "a"], tmp_path / "out")
     (tmp_path / "a/result.json").unlink()
     with pytest.raises(RunError, match="unfinished run: start it again"):
-        report.read_run(tmp_path / "a")
+        read_run(tmp_path / "a")
 
 
 def test_any_folder_of_classes_goes_all_the_way(
