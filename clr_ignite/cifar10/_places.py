@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, cast
 
 from clr_ignite.cifar10._run_folder import RunFolder
-from clr_ignite.cifar10.jobs import Job
+from clr_ignite.cifar10.jobs import Job, loaded
 
 Outcome = tuple[Job, dict[str, Any] | Exception]
 Place = Callable[[Sequence[Job]], Generator[Outcome]]
@@ -23,6 +23,7 @@ Place = Callable[[Sequence[Job]], Generator[Outcome]]
 
 def here(jobs: Sequence[Job]) -> Generator[Outcome]:
     """One after the other in this process."""
+    loaded.cache_clear()  # the pictures may not be those of an earlier list of jobs any more
     for job in jobs:
         yield job, _caught(job.run)
 

@@ -46,7 +46,7 @@ class Job:
                 of a machine that has just died.
         """
         torch.set_num_threads(self.threads)
-        data = _loaded(self.data, self.folder)
+        data = loaded(self.data, self.folder)
         until = time.monotonic() + patience
         while True:
             try:
@@ -65,5 +65,6 @@ class Job:
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(data: str, folder: Path | None) -> DataSet:
+def loaded(data: str, folder: Path | None) -> DataSet:
+    """``load``, once for the jobs that a process runs one after the other."""
     return load(data, folder)

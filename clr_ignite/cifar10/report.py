@@ -163,5 +163,6 @@ def _made_on(run: Run) -> list[str]:
         commit, plus, changes = (place["commit"] or "unknown").partition("+")
         version = f"torch {place['torch']}, commit {commit[:7]}{plus}{changes}"
         device = place["device"] + ", TensorFloat-32" * bool(place.get("tf32"))
-        places.append(f"{device}, {place['threads']} threads, {version}")
+        threads = "1 thread" if place["threads"] == 1 else f"{place['threads']} threads"
+        places.append(f"{device}, {threads}, {version}")
     return places

@@ -407,11 +407,12 @@ def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> P
 def test_the_report_says_where_convolutions_were_rounded(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7])
     config = json.loads((run / "config.json").read_text())
-    config["environments"].append(config["environments"][0] | {"device": "GPU Y", "tf32": True})
+    other = {"device": "GPU Y", "tf32": True, "threads": 2}
+    config["environments"].append(config["environments"][0] | other)
     (run / "config.json").write_text(json.dumps(config))
     text = report.write_report([run], tmp_path / "report")
-    assert "cpu, X, 1 threads, torch 2" in text
-    assert "GPU Y, TensorFloat-32, 1 threads, torch 2" in text
+    assert "cpu, X, 1 thread, torch 2" in text
+    assert "GPU Y, TensorFloat-32, 2 threads, torch 2" in text
 
 
 def test_the_report_says_when_a_row_caught_up_and_what_has_not_run(tmp_path: Path) -> None:

@@ -85,7 +85,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         raise ConnectionError("no network")
 
     with pytest.MonkeyPatch.context() as patch:
-        jobs._loaded.cache_clear()
         patch.setattr(_requests, "load", loaded)
         patch.setattr(jobs, "load", loaded)
         patch.setattr(torch.optim.SGD, "step", count)
@@ -103,7 +102,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         threads = torch.get_num_threads()
         yield taken
         torch.set_num_threads(threads)
-    jobs._loaded.cache_clear()  # else later tests are given the few
+    jobs.loaded.cache_clear()  # else later tests are given the few
 
 
 def words_of(parser: argparse.ArgumentParser) -> st.SearchStrategy[list[str]]:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,31 @@ def same_threads() -> object:
 def test_all_of_one_seed_come_before_the_next(tmp_path: Path) -> None:
     names = [job.out.name for job in jobs(tmp_path, (0, 1))]
     assert names == ["little-0", "other-0", "little-1", "other-1"]
+
+
+def test_each_list_of_jobs_reads_the_pictures_anew(tmp_path: Path) -> None:
+    from PIL import Image
+
+    found = []
+    for brightness in (10, 90):
+        for split, name in (("train", "cat"), ("train", "dog"), ("test", "cat"), ("test", "dog")):
+            path = tmp_path / "pets" / split / name / "1.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (brightness, len(name), 0)).save(path)
+        (job,) = jobs_of(
+            {"little": replace(LITTLE, batch_size=2)},
+            [0],
+            tmp_path / str(brightness),
+            iterations=1,
+            data="folder",
+            folder=tmp_path / "pets",
+            device="cpu",
+            eval_every=1,
+            threads=1,
+        )
+        reproduce([job, job], here, progress=False)
+        found.append(RunFolder(job.out).read_json("config.json")["data"])  # type: ignore[index]
+    assert found[0]["train"] != found[1]["train"] and found[0]["classes"] == found[1]["classes"]
 
 
 def test_runs_can_be_cut_short(tmp_path: Path) -> None:
