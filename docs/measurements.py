@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ignite.engine import Engine, Events
 from torch import nn
 from torch.nn.functional import avg_pool2d, cross_entropy
 
@@ -24,16 +25,16 @@ from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.plots import new_axes, plot_curves, save
-from clr_ignite.schedules import Fixed, MultiStep, Schedule
+from clr_ignite.schedules import Fixed, MultiStep, Schedule, Triangular
 
 LR = 0.001  # of Caffe's solver
 Table = tuple[list[str], list[tuple[Any, ...]]]
 
 
-def parts_of(data: DataSet, schedule: Schedule, seed: int = 0) -> Parts:
+def parts_of(data: DataSet, schedule: Schedule, seed: int = 0, **changes: Any) -> Parts:
     """Caffe's full net and recipe, a tenth of the training images held out."""
     held_out = len(data.train) // 10
-    experiment = Experiment(schedule=schedule, iterations=1, held_out=held_out)
+    experiment = Experiment(schedule=schedule, iterations=1, held_out=held_out, **changes)
     return build(experiment, data, seed=seed, device="cpu")
 
 
@@ -181,6 +182,31 @@ def variants(data: DataSet, iterations: int) -> Table:
     return ["variant", "seed", "accuracy"], rows
 
 
+ADADELTA = {
+    "Caffe's example": {"rho": 0.95, "eps": 1e-6},
+    "Caffe's defaults": {"rho": 0.9, "eps": 1e-8},  # rho: the momentum of the full net's solver
+}
+
+
+def adadelta(data: DataSet, iterations: int) -> Table:
+    """Accuracy at each quarter of a triangular run with AdaDelta, for two pairs of constants."""
+    rows = []
+    for name, constants in ADADELTA.items():
+        schedule = Triangular(0.01, 0.1, 2_000)
+        parts = parts_of(data, schedule, optimizer="adadelta", momentum=0.0)
+        for group in parts.optimizer.param_groups:
+            group.update(constants)
+        ScheduleHandler(parts.optimizer, lr=schedule).attach(parts.trainer)
+
+        @parts.trainer.on(Events.ITERATION_COMPLETED(every=iterations // 4))
+        def look(engine: Engine, name: str = name, parts: Parts = parts) -> None:
+            rows.append((name, engine.state.iteration, _accuracy(parts)))
+            print(*rows[-1], flush=True)
+
+        parts.trainer.run(parts.batches, max_iters=iterations)
+    return ["constants", "iteration", "accuracy"], rows
+
+
 def _accuracy(parts: Parts) -> float:
     return float(parts.evaluator.run(parts.eval_batches).metrics["accuracy"])
 
@@ -191,6 +217,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[DataSet, int], Table], int]] = {
     "momentum_after_a_drop": (momentum_after_a_drop, 1_000),
     "normalization": (normalization, 2_000),
     "variants": (variants, 2_500),
+    "adadelta": (adadelta, 8_000),
 }
 
 

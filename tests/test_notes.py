@@ -107,6 +107,25 @@ def test_each_variant_undoes_what_it_says(data: DataSet) -> None:
     assert isinstance(parts.model.norm1, nn.Identity) and isinstance(parts.model.norm2, nn.Identity)
 
 
+def test_adadelta_is_measured_with_each_pair_of_constants(
+    data: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[float, float, float]] = []
+    step = torch.optim.Adadelta.step
+
+    def look(self: torch.optim.Adadelta, *args: object) -> object:
+        group = self.param_groups[0]
+        seen.append((group["rho"], group["eps"], group["lr"]))
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adadelta, "step", look)
+    _, rows = M.adadelta(data, 8)
+    assert [row[:2] for row in rows] == [(name, at) for name in M.ADADELTA for at in (2, 4, 6, 8)]
+    assert [step[:2] for step in seen] == [(0.95, 1e-6)] * 8 + [(0.9, 1e-8)] * 8
+    rates = [0.01 + 0.09 * i / 2_000 for i in range(8)]
+    assert [step[2] for step in seen] == pytest.approx(rates * 2)
+
+
 def test_the_command_writes_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
