@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, function, instance, positive
 from clr_ignite._engine import check_engine
+from clr_ignite._summary import Summary
 from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import COLORS, Window
 from clr_ignite.repeated import RepeatedResult
@@ -72,7 +73,7 @@ class VisdomPlotter:
         self._losses: list[tuple[int, Any]] = []
         self._lock = threading.Lock()
         self._smoothed = (0.0, 0.0)
-        self._best: dict[str, float] = {}
+        self._summary = Summary()
         self._sender = Sender(
             lambda: connect(server, port, username, password, self.timeout, base_url),
             self._current,
@@ -136,8 +137,10 @@ class VisdomPlotter:
             if cycle_end is not None and cycle_end(engine, iteration):
                 self._window("lr").lines.append(iteration)
             if iteration % 50 == 0 or iteration == total:
+                window = self._window("summary")
                 rate = float(optimizer.param_groups[0]["lr"])
-                self._summarize(iteration, rate, total, started)
+                window.text = self._summary.text(iteration, rate, total, started)
+                window.changed = True
 
         trainer.add_event_handler(Events.ITERATION_COMPLETED, step)
         if evaluator is not None:
@@ -146,14 +149,18 @@ class VisdomPlotter:
                 lambda engine: self.metrics(trainer.state.iteration, engine.state.metrics),
             )
 
-    def metrics(self, iteration: int, values: Mapping[str, Any]) -> None:
-        """Add held-out metrics at an iteration; what is not a number is left out."""
+    def metrics(self, iteration: int, values: Mapping[str, Any], run: str = "") -> None:
+        """Add held-out metrics at an iteration; what is not a number is left out.
+
+        Args:
+            run: draws a curve of that name; without it the curve has the metric's.
+        """
         for name, value in values.items():
             if isinstance(value, int | float):
                 window = self._window(f"held-out {name}", y_label=name)
-                window.trace(name, mode="lines+markers").append(iteration, float(value))
+                window.trace(run or name, mode="lines+markers").append(iteration, float(value))
                 window.changed = True
-                self._best[name] = max(value, self._best.get(name, value))
+                self._summary.note(name, float(value))
 
     def on_row(self, result: RangeTestResult) -> None:
         """Draw a range test as it grows, and the suggested pair once it has ended."""
@@ -166,14 +173,18 @@ class VisdomPlotter:
         window.show_band(result)
         window.changed = True
 
-    def row(self, row: Mapping[str, float]) -> None:
-        """Draw an evaluation that a run folder holds, see ``clr_ignite.cifar10``."""
+    def row(self, row: Mapping[str, float], run: str = "") -> None:
+        """Draw an evaluation that a run folder holds, see ``clr_ignite.cifar10``.
+
+        Args:
+            run: its name, where the curves of several are drawn beside each other.
+        """
         iteration = int(row["iteration"])
         for name, trace in (("lr", "lr"), ("loss", "train_loss")):
             window = self._window(name, y_label=name)
-            window.trace(trace).append(iteration, row[name if name == "lr" else trace])
+            window.trace(run or trace).append(iteration, row[name if name == "lr" else trace])
             window.changed = True
-        self.metrics(iteration, {n: row[f"eval_{n}"] for n in ("accuracy", "loss")})
+        self.metrics(iteration, {n: row[f"eval_{n}"] for n in ("accuracy", "loss")}, run)
 
     def preview(self, schedules: Mapping[str, Schedule], iterations: int) -> None:
         """Draw schedules before training, over iterations 0 to ``iterations - 1``."""
@@ -224,20 +235,6 @@ class VisdomPlotter:
                     smooth.append(iteration, average / weight)
             self._smoothed = average, weight
             window.changed = window.changed or bool(waiting)
-
-    def _summarize(
-        self, iteration: int, rate: float, total: int | None, started: Mapping[str, float]
-    ) -> None:
-        lines = [f"iteration {iteration:,}" + (f" of {total:,}" if total else "")]
-        lines.append(f"learning rate {rate:.6g}")
-        lines += [f"best {name} {value:.4f}" for name, value in self._best.items()]
-        done = iteration - started["iteration"]
-        if total and done:
-            left = (time.monotonic() - started["time"]) / done * (total - iteration)
-            lines.append(f"about {left / 60:.1f} minutes left")
-        window = self._window("summary")
-        window.text = "<br>".join(lines)
-        window.changed = True
 
     def _window(self, name: str, title: str | None = None, **options: Any) -> Window:
         if name not in self._windows:

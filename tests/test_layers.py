@@ -41,6 +41,7 @@ ROOMS = [
     "repeated",
     "_windows",
     "_visdom",
+    "_summary",
     "live",
     "visdom_assets",
     "__init__",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import torch
 
 from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, cycle_end
+from clr_ignite._summary import Summary
 from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import Trace, Window, thinned
 from clr_ignite.cifar10.__main__ import main
@@ -320,6 +322,19 @@ def test_the_band_of_repeated_tests(server: Server) -> None:
     assert set(traces) == {"loss, mean", "loss, lower", "loss, upper"}
 
 
+def test_the_summary_knows_which_way_is_better() -> None:
+    summary = Summary()
+    for accuracy, loss, other in ((0.5, 0.9, 3.0), (0.7, 0.4, 2.0), (0.6, 0.6, 2.5)):
+        for name, value in (("accuracy", accuracy), ("val_loss", loss), ("bleu", other)):
+            summary.note(name, value)
+    text = summary.text(10, 0.1, None, {"time": 0.0, "iteration": 1})
+    assert text.split("<br>")[2:] == [
+        "best accuracy 0.7000",
+        "best val_loss 0.4000",
+        "last bleu 2.5000",
+    ]
+
+
 def test_the_command_line_draws_and_replays(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +362,16 @@ def test_the_command_line_draws_and_replays(
     assert main(["replay", out, record, "--visdom", server.url]) == 0
     assert server.traces("held-out accuracy")["accuracy"] == ([4, 8], accuracy)
     assert len(server.traces("range test 1")["loss"][0]) == 10
+
+    server.client().delete_env("clr_ignite")
+    other = shutil.copytree(out, tmp_path / "other")
+    assert main(["replay", out, str(other), str(tmp_path / "test"), "--visdom", server.url]) == 0
+    both = {name: ([4, 8], accuracy) for name in ("run", "other")}
+    assert server.traces("held-out accuracy") == both
+    assert set(server.traces("lr")) == set(server.traces("loss")) == set(both)
+    assert len(server.traces("range test 1")["loss"][0]) == 10
+    (other / "metrics.csv").unlink()
+    assert main(["replay", str(other), "--visdom", server.url]) == 2
 
 
 def test_a_replay_that_nobody_takes_is_an_error(

@@ -32,6 +32,9 @@ def claim(
 ) -> None:
     """Write the configuration into a fresh folder, or hold it against the one that is there.
 
+    A folder in which nothing was measured is fresh. The place is added to those that the
+    configuration names, unless all that is asked for is already there.
+
     Args:
         settings: what else decides the outcome, such as the seed.
 
@@ -49,9 +52,11 @@ def claim(
         },
     }
     environments = []
-    known = read_config(folder)
+    known = None if folder.empty else read_config(folder)
     if known is not None:
         _refuse_another(folder, known, config)
+        if folder.finished:
+            return
         environments = known["environments"]
     if environment(device) not in environments:
         environments = [*environments, environment(device)]
@@ -62,10 +67,20 @@ def _refuse_another(folder: RunFolder, known: Mapping[str, Any], config: Mapping
     there, here = ({**one, "data": same_data(one["data"])} for one in (known, config))
     for name in here.keys() & there.keys():
         if there[name] != here[name]:
+            before, asked = _difference(there[name], here[name])
             raise RunError(
-                f"{folder.path} holds a run with another {name}: {known[name]} there, "
-                f"{config[name]} asked for; choose another folder or start it anew"
+                f"{folder.path} holds a run with another {name}: {before} there, {asked} asked "
+                "for; choose another folder or start it anew (again=True, or --again of train and "
+                "range-test)"
             )
+
+
+def _difference(there: Any, here: Any) -> tuple[Any, Any]:
+    """Both, of mappings only the entries that differ."""
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        return there, here
+    names = [name for name in here if there.get(name) != here[name]]
+    return {name: there.get(name) for name in names}, {name: here[name] for name in names}
 
 
 def read_config(folder: RunFolder) -> dict[str, Any] | None:

@@ -30,7 +30,8 @@ class Experiment(Fields):
     """Everything that decides a result but the data set, the seed and the device.
 
     Args:
-        schedule: the learning rate at each iteration (0-based), before ``lr_mult``.
+        schedule: the learning rate at each iteration (0-based), before ``lr_mult``; one of
+            ``clr_ignite.schedules``, for a run folder holds it as text.
         iterations: optimizer steps in the run, at least 1.
         model: ``"full"`` or ``"quick"``, Caffe's CIFAR-10 nets, or ``"early-quick"``, the first
             PyTorch port's first one.
@@ -83,6 +84,8 @@ class Experiment(Fields):
             self._set(**{name: count(name, getattr(self, name), least=least)})
         self._set(weight_decay=non_negative("weight_decay", self.weight_decay))
         self._set(ema_decay=_share("ema_decay", self.ema_decay))
+        for name, value in self.schedules.items():
+            _check_text("schedule" if name == "lr" else name, value)
         if not callable(self.momentum):
             self._set(momentum=_share("momentum", self.momentum))
         if self.optimizer in _WITHOUT_MOMENTUM and (callable(self.momentum) or self.momentum):
@@ -111,6 +114,16 @@ class Experiment(Fields):
             if isinstance(read.get(name), str):
                 read[name] = parse_schedule(read[name])
         return cls(**read)
+
+
+def _check_text(name: str, schedule: Schedule) -> None:
+    """A run folder holds schedules as text: refuse what could not be read back."""
+    try:
+        same = parse_schedule(repr(schedule)) == schedule
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise TypeError(f"{name} must be one of clr_ignite.schedules, got {schedule!r}")
 
 
 def _share(name: str, value: float) -> float:

@@ -43,12 +43,24 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but the seed."""
+    """Runs that differ in nothing but the seed.
 
+    Args:
+        name: the row's, or the schedule's text with what tells it from others of that text.
+        runs: at least one.
+    """
+
+    name: str
     runs: Sequence[Run]
 
     @property
-    def name(self) -> str:
+    def whole(self) -> Sequence[Run]:
+        """Those that did not diverge; all of them where every one did."""
+        return [run for run in self.runs if not run.summary["diverged"]] or self.runs
+
+    @property
+    def row_name(self) -> str:
+        """In the table of experiments, if there."""
         return self.runs[0].row[0]
 
     @property
@@ -57,20 +69,20 @@ class Group:
 
     @property
     def curve(self) -> dict[int, float]:
-        """Mean accuracy (0..1) by iteration, where all runs were evaluated."""
-        curves = [{int(r["iteration"]): r["eval_accuracy"] for r in run.rows} for run in self.runs]
+        """Mean accuracy (0..1) by iteration, where all whole runs were evaluated."""
+        curves = [{int(r["iteration"]): r["eval_accuracy"] for r in run.rows} for run in self.whole]
         shared = sorted(set.intersection(*map(set, curves)))
         return {at: statistics.mean(curve[at] for curve in curves) for at in shared}
 
     @property
     def ends(self) -> list[int]:
         """Iterations at which a cycle ends."""
-        return [int(row["iteration"]) for row in self.runs[0].rows if row["cycle_end"]]
+        return [int(row["iteration"]) for row in self.whole[0].rows if row["cycle_end"]]
 
     @property
     def accuracy(self) -> float:
-        """The mean at the end, 0..1."""
-        return statistics.fmean(run.summary["accuracy"] for run in self.runs)
+        """The mean of the whole runs at the end, 0..1."""
+        return statistics.fmean(run.summary["accuracy"] for run in self.whole)
 
 
 def read_run(path: Path) -> Run:
@@ -96,8 +108,44 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     for same in found.values():
         _refuse_repeated_seeds(same)
     order = list(EXPERIMENTS)
-    groups = [Group(same) for same in found.values()]
-    return sorted(groups, key=lambda g: order.index(g.name) if g.name in order else len(order))
+    alike: dict[str, list[Sequence[Run]]] = {}
+    for runs in found.values():
+        alike.setdefault(runs[0].row[0], []).append(runs)
+    groups = [
+        Group(name, runs)
+        for text, several in alike.items()
+        for name, runs in zip(_told_apart(text, several), several, strict=True)
+    ]
+    return sorted(
+        groups, key=lambda g: order.index(g.row_name) if g.row_name in order else len(order)
+    )
+
+
+def _told_apart(text: str, several: Sequence[Sequence[Run]]) -> list[str]:
+    """``text`` for one, else with the settings in which they differ, or with numbers."""
+    settings = [
+        {**runs[0].config["experiment"], "data": runs[0].config["data"].get("name")}
+        for runs in several
+    ]
+    differing = [key for key in settings[0] if len({repr(one[key]) for one in settings}) > 1]
+    names = [", ".join([text, *(f"{key} {one[key]}" for key in differing)]) for one in settings]
+    return distinct(names)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """``names``, the second and later ones of the same with a number.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    found: list[str] = []
+    for name in names:
+        told_apart, number = name, 1
+        while told_apart in found:
+            number += 1
+            told_apart = f"{name} ({number})"
+        found.append(told_apart)
+    return found
 
 
 def _refuse_repeated_seeds(runs: Sequence[Run]) -> None:

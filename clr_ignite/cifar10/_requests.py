@@ -61,11 +61,13 @@ def training_experiment(options: argparse.Namespace, data: DataSet) -> Experimen
         given["held_out"] = options.hold_out
     if options.schedule is not None or options.bounds is not None:
         given["schedule"] = schedule = requested_schedule(
-            options, _per_epoch(given, data, given.get("held_out", 0))
+            options, _per_epoch(options, data, given.get("held_out", 0))
         )
         if options.iterations is None and not options.experiment:
             given["iterations"] = _length(schedule)
-    elif not options.experiment:
+    elif options.experiment:
+        _refuse_shapes(options, "--experiment")
+    else:
         raise ValueError("one of --schedule, --bounds and --experiment is needed")
     if options.iterations is not None:
         given["iterations"] = options.iterations
@@ -80,7 +82,7 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
         raise ValueError(f"--hold-out must be at least 1, got {held}: accuracy is measured there")
     iterations = options.iterations
     if iterations is None:
-        iterations = 8 * _per_epoch(given, data, held)
+        iterations = 8 * _per_epoch(options, data, held)
     kind = Linear if options.step_mode == "linear" else Geometric
     sweep = {
         "schedule": kind(options.start_lr, options.end_lr, iterations - 1),
@@ -151,8 +153,7 @@ def requested_place(options: argparse.Namespace) -> Place:
 def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None) -> Schedule:
     """What --schedule writes, or --bounds, --policy and --step-size ask for."""
     if options.schedule is not None:
-        if options.policy or options.step_size is not None:
-            raise ValueError("--policy and --step-size belong to --bounds, not to --schedule")
+        _refuse_shapes(options, "--schedule")
         return parse_schedule(options.schedule)
     if options.step_size is None and per_epoch is None:
         raise ValueError("--bounds needs a --step-size here")
@@ -175,8 +176,15 @@ def _row(options: argparse.Namespace) -> dict[str, Any]:
     return EXPERIMENTS[options.experiment].experiment.to_dict() if options.experiment else {}
 
 
-def _per_epoch(given: dict[str, Any], data: DataSet, held: int) -> int:
-    return max(1, (len(data.train) - held) // int(given.get("batch_size", Experiment.batch_size)))
+def _refuse_shapes(options: argparse.Namespace, given: str) -> None:
+    if options.policy or options.step_size is not None:
+        raise ValueError(f"--policy and --step-size belong to --bounds, not to {given}")
+
+
+def _per_epoch(options: argparse.Namespace, data: DataSet, held: int) -> int:
+    settings = _row(options) | _given(options)
+    batch_size = int(settings.get("batch_size", Experiment.batch_size))
+    return max(1, (len(data.train) - held) // batch_size)
 
 
 def _length(schedule: Schedule) -> int:

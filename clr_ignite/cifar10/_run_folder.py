@@ -57,6 +57,16 @@ class RunFolder:
                 raise InUse(f"{self.path} is in use by another process") from None
             yield
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been measured here yet, whoever claimed the folder."""
+        return not any((self.path / name).exists() for name in _FILES)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run or a range test has ended here."""
+        return any((self.path / name).exists() for name in ("result.json", "range_test.json"))
+
     def clear(self) -> None:
         """Forget the run or range test in this folder, which is locked; pictures stay."""
         for name in _FILES:

@@ -162,10 +162,10 @@ def _replay(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(
         names,
         "replay",
-        "draw run folders or range tests' JSON files in a Visdom server",
-        "runs/triangular runs/range/range_test.json",
+        "draw folders of runs and range tests in a Visdom server",
+        "runs/triangular runs/range",
     )
-    command.add_argument("runs", type=Path, nargs="+", help="run folders or range_test.json files")
+    command.add_argument("runs", type=Path, nargs="+", help="folders of runs or range tests")
     command.add_argument("--visdom", default="", metavar="URL", help="as for train")
 
 

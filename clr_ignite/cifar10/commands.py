@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from clr_ignite.cifar10 import range_testing
 from clr_ignite.cifar10 import report as reports
+from clr_ignite.cifar10._groups import distinct
 from clr_ignite.cifar10._requests import (
     prepared_data,
     range_experiment,
@@ -19,7 +20,7 @@ from clr_ignite.cifar10._requests import (
     requested_schedule,
     training_experiment,
 )
-from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10._run_folder import RunError, RunFolder
 from clr_ignite.cifar10.jobs import Job
 from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.reproducing import reproduce as run_jobs
@@ -109,13 +110,22 @@ def report(options: argparse.Namespace) -> None:
 
 def replay(options: argparse.Namespace) -> None:
     """Draw what finished runs and range tests left on disk."""
+    tests, runs = [], {}
+    for path in options.runs:
+        test = path / "range_test.json" if path.is_dir() else path
+        if test.exists():
+            tests.append(RangeTestResult.from_json(test))
+        elif rows := RunFolder(path).rows():
+            runs[path] = rows
+        else:
+            raise RunError(f"{path} holds neither rows of a run nor a range test")
+    names = distinct([path.name for path in runs]) if len(runs) > 1 else [""]
     with VisdomPlotter(options.visdom or None, timeout=30.0) as plotter:
-        for path in options.runs:
-            if path.is_dir():
-                for row in RunFolder(path).rows():
-                    plotter.row(row)
-            else:
-                plotter.on_row(RangeTestResult.from_json(path))
+        for result in tests:
+            plotter.on_row(result)
+        for name, rows in zip(names, runs.values(), strict=False):
+            for row in rows:
+                plotter.row(row, name)
     if not plotter.close():
         raise ConnectionError(f"no server at {plotter.url} took the curves")
     print(f"drawn at {plotter.url}, environment {plotter.env}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import string
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from clr_ignite._files import write_text
 from clr_ignite.cifar10 import _pictures
-from clr_ignite.cifar10._groups import Group, Run, grouped, read_run
+from clr_ignite.cifar10._groups import Group, Run, distinct, grouped, read_run
+from clr_ignite.cifar10._run_folder import RunError
 from clr_ignite.cifar10.experiments import EXPERIMENTS, FAMILIES
 from clr_ignite.result import RangeTestResult
 
@@ -19,8 +21,9 @@ iterations to the end of | made on |
 |---|---|---|---|---|---|---|
 """
 _NOTE = """
-Accuracy as mean ± sample standard deviation over n seeds; a single run is called so. "Iterations to
-the end of" a row: the first evaluation at which the mean is at least that row's mean at its end.
+Accuracy as mean ± sample standard deviation over n seeds, without those that diverged; a single run
+is called so. "Iterations to the end of" a row: the first evaluation at which the mean is at least
+that row's mean at its end.
 """
 
 
@@ -28,25 +31,35 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
     """Write report.md and the pictures into ``out`` and return the text.
 
     Args:
-        paths: run folders, and folders of range tests.
+        paths: run folders, and folders of range tests; those of earlier reports are passed over.
         out: gets ``report.md``, ``<name>.png`` for each range test, and ``accuracy-<family>.png``
             and ``schedules-<family>.png`` for the rows of each of ``FAMILIES``, with those that
             they are held against; the family of a run outside the table is its model.
     """
     tests = [path for path in paths if (path / "range_test.json").exists()]
-    groups = grouped([read_run(path) for path in paths if path not in tests])
+    runs = [path for path in paths if path not in tests and not _is_report(path)]
+    if not runs and not tests:
+        raise RunError(f"{', '.join(map(str, paths))}: no run and no range test, only reports")
+    groups = grouped([read_run(path) for path in runs])
     text = _table(groups) + _not_run(groups) if groups else ""
-    sweeps = {path.name: RangeTestResult.from_json(path / "range_test.json") for path in tests}
+    sweeps = {
+        name: RangeTestResult.from_json(path / "range_test.json")
+        for name, path in zip(distinct([path.name for path in tests]), tests, strict=True)
+    }
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "report.md", text)
     for family, chosen in _families(groups).items():
+        names = distinct([_short(group.name) for group in chosen])
         _pictures.accuracy(
-            {_label(group): (group.curve, group.ends) for group in chosen},
+            {
+                _label(name, group): (group.curve, group.ends)
+                for name, group in zip(names, chosen, strict=True)
+            },
             out / f"accuracy-{family}.png",
         )
         _pictures.schedules(
-            {_short(group): group.runs[0].experiment for group in chosen},
+            {name: group.runs[0].experiment for name, group in zip(names, chosen, strict=True)},
             out / f"schedules-{family}.png",
         )
     for name, result in sweeps.items():
@@ -70,7 +83,7 @@ def _families(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """What is drawn together, in the order of ``groups``."""
     found: dict[str, list[Group]] = {}
     for group in groups:
-        rows = (family for family, rows in FAMILIES.items() if group.row and group.name in rows)
+        rows = (family for family, rows in FAMILIES.items() if group.row and group.row_name in rows)
         family = next(rows, group.runs[0].experiment.model)
         together = found.setdefault(family, [])
         for one in (_against(group, groups), group):
@@ -81,7 +94,9 @@ def _families(groups: Sequence[Group]) -> dict[str, list[Group]]:
 
 def _against(group: Group, groups: Sequence[Group]) -> Group | None:
     """Those of the row that this one's iterations are held against."""
-    return next((g for g in groups if group.row and g.row and g.name == group.row.against), None)
+    return next(
+        (g for g in groups if group.row and g.row and g.row_name == group.row.against), None
+    )
 
 
 def _table(groups: Sequence[Group]) -> str:
@@ -96,12 +111,12 @@ def _table(groups: Sequence[Group]) -> str:
 
 def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> str:
     runs, row = group.runs, group.row
-    ends = [run.summary["cycle_end_accuracy"] for run in runs]
+    ends = [run.summary["cycle_end_accuracy"] for run in group.whole]
     at_cycle_end = "no cycle ended"
     if None not in ends:
         at_cycle_end = mean_and_spread(ends)
-        if not runs[0].summary["ended_at_cycle_end"]:
-            at_cycle_end += f", iteration {runs[0].summary['cycle_end_iteration']}"
+        if not group.whole[0].summary["ended_at_cycle_end"]:
+            at_cycle_end += f", iteration {group.whole[0].summary['cycle_end_iteration']}"
     on = " (held out)" if runs[0].experiment.held_out else ""
     diverged = sum(run.summary["diverged"] for run in runs)
     published = "-" if row is None or row.published is None else f"{row.published} ({row.source})"
@@ -109,7 +124,7 @@ def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> s
         f"{group.name}{on}" + (f", {diverged} of {len(runs)} diverged" if diverged else ""),
         f"{runs[0].experiment.iterations:,}",
         at_cycle_end,
-        mean_and_spread([run.summary["accuracy"] for run in runs]),
+        mean_and_spread([run.summary["accuracy"] for run in group.whole]),
         published,
         _reached(group, groups),
         ", ".join(sorted({places[place] for run in runs for place in _made_on(run)})),
@@ -128,7 +143,7 @@ def _reached(group: Group, groups: Sequence[Group]) -> str:
 
 def _not_run(groups: Sequence[Group]) -> str:
     """The rows of the table that are missing, where any of them is there."""
-    there = {group.name for group in groups if group.row is not None}
+    there = {group.row_name for group in groups if group.row is not None}
     missing = [name for name in EXPERIMENTS if name not in there]
     return f"\nNot run: {', '.join(missing)}.\n" if there and missing else ""
 
@@ -140,14 +155,20 @@ def _bounds(name: str, result: RangeTestResult) -> str:
     )
 
 
-def _label(group: Group) -> str:
-    seeds = len(group.runs)
-    return f"{_short(group)}, " + (f"mean of {seeds}" if seeds > 1 else "single run")
+def _is_report(path: Path) -> bool:
+    """Such as the one that ``reproduce`` leaves beside its runs."""
+    return (path / "report.md").exists() and not (path / "config.json").exists()
 
 
-def _short(group: Group) -> str:
-    """The name for a picture's legend: a long schedule is cut."""
-    return group.name if len(group.name) <= 40 else f"{group.name[:37]}..."
+def _label(name: str, group: Group) -> str:
+    seeds = len(group.whole)
+    return f"{name}, " + (f"mean of {seeds}" if seeds > 1 else "single run")
+
+
+def _short(name: str) -> str:
+    """For a picture's legend: a schedule without its arguments' names, a long one cut."""
+    name = re.sub(r"\w+=", "", name)
+    return name if len(name) <= 60 else f"{name[:57]}..."
 
 
 def _letter(number: int) -> str:

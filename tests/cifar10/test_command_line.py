@@ -14,7 +14,7 @@ import torch
 from clr_ignite import RangeTestResult
 from clr_ignite.cifar10 import _pictures, _requests, report
 from clr_ignite.cifar10.__main__ import main
-from clr_ignite.cifar10._groups import Run, read_run
+from clr_ignite.cifar10._groups import Run, grouped, read_run
 from clr_ignite.cifar10._run_folder import RunError, RunFolder
 from clr_ignite.cifar10.commands import describe
 from clr_ignite.cifar10.data import DataSet, load
@@ -268,6 +268,21 @@ def test_a_range_test_takes_the_runs_own_momentum_and_decay(tmp_path: Path) -> N
     assert experiment["nesterov"] is True  # the row's
 
 
+def test_epochs_are_those_of_the_rows_batches(tmp_path: Path) -> None:
+    """110 images, batches of 50: two an epoch, with 4 held out as well."""
+    row = ["--experiment", "full-trapezoid", "--momentum", "0.9", "--no-progress"]
+    assert main(["range-test", *row, "--out", str(tmp_path / "sweep")]) == 0
+    bounds = str(swept(tmp_path / "bounds.json"))
+    words = ["--bounds", bounds, "--iterations", "2", "--out", str(tmp_path / "run")]
+    assert main(["train", *row, *words]) == 0
+    schedules = [
+        json.loads((tmp_path / name / "config.json").read_text())["experiment"]["schedule"]
+        for name in ("sweep", "run")
+    ]
+    assert schedules[0].endswith("steps=15)")  # eight epochs
+    assert schedules[1].endswith("step_size=8)")  # four
+
+
 def test_preview_draws_a_schedule(tmp_path: Path) -> None:
     out = tmp_path / "sub/schedule.png"
     words = ["preview", "--schedule", "Triangular(0.1, 0.2, 5)", "--iterations", "20"]
@@ -288,6 +303,10 @@ def test_preview_draws_a_schedule(tmp_path: Path) -> None:
         (
             ["train", "--out", "x", "--schedule", "Fixed(0.1)", "--policy", "triangular"],
             "belong to --bounds",
+        ),
+        (
+            ["train", "--out", "x", "--experiment", "quick-caffe", "--step-size", "7"],
+            "belong to --bounds, not to --experiment",
         ),
         (["train", "--out", "x", "--schedule", "Fixed(1)", "--iterations", "0"], "at least 1"),
         (["train", "--out", "x", "--bounds", "none.json"], "none.json"),
@@ -432,6 +451,72 @@ def test_the_report_says_when_a_row_caught_up_and_what_has_not_run(tmp_path: Pat
     missing = re.search("^Not run: (.*).$", text, re.M)
     there = {"full-decay", "full-triangular2", "full-fixed"}
     assert missing and set(missing[1].split(", ")) == set(EXPERIMENTS) - there
+
+
+def test_seeds_that_diverged_are_named_and_not_averaged(tmp_path: Path) -> None:
+    def row(path: Path, number: int, **changes: float) -> None:
+        lines = (path / "metrics.csv").read_text().splitlines()
+        cells = dict(zip(lines[0].split(","), lines[number].split(","), strict=True))
+        lines[number] = ",".join(str(v) for v in (cells | changes).values())
+        (path / "metrics.csv").write_text("\n".join(lines) + "\n")
+
+    accuracies = {"bad": [0.6, 0.1], "one": [0.7, 0.8], "two": [0.7, 0.9]}
+    paths = [
+        finished_run(tmp_path / name, "full-exp", seed, found)
+        for seed, (name, found) in enumerate(accuracies.items())
+    ]
+    for path in paths:
+        row(path, 1, cycle_end=1)
+    for path in paths[1:]:
+        row(path, 2, cycle_end=1)
+    row(paths[0], 2, train_loss=float("nan"), iteration=36_000)  # where it stopped
+    line = report.write_report(paths, tmp_path / "report").splitlines()[2]
+    assert "| full-exp, 1 of 3 diverged | 70,000 | 85.00 ± 7.07 (n = 2) | 85.00 ± 7.07 (" in line
+    group = grouped([read_run(path) for path in paths])[0]
+    assert group.curve == pytest.approx({35_000: 0.7, 70_000: 0.85})
+    assert group.ends == [35_000, 70_000]
+    alone = grouped([read_run(paths[0])])[0]
+    assert alone.accuracy == 0.1  # where all diverged that is what there is
+
+
+def test_runs_and_range_tests_of_the_same_name_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[str]] = []
+    monkeypatch.setattr(_pictures, "accuracy", lambda curves, path: drawn.append(list(curves)))
+    words = ["--iterations", "4", "--eval-every", "4", "--schedule", "Triangular(0.001, 0.006, 5)"]
+    assert train(tmp_path / "a", *words) == 0
+    assert train(tmp_path / "b", *words, "--no-multipliers") == 0
+    assert train(tmp_path / "c", *words[:-1], "Triangular(0.001, 0.006, 7)") == 0
+    for name in ("first", "second"):
+        (tmp_path / name / "sweep").mkdir(parents=True)
+        swept(tmp_path / name / "sweep/range_test.json")
+    paths = [tmp_path / name for name in ("a", "b", "c", "first/sweep", "second/sweep")]
+    text = report.write_report(paths, tmp_path / "report")
+    triangular = "Triangular(base_lr=0.001, max_lr=0.006, step_size=5)"
+    cells = [line.split(" | ")[0] for line in text.splitlines()[2:5]]
+    assert cells == [
+        f"| {triangular}, multipliers True",
+        f"| {triangular}, multipliers False",
+        f"| {triangular.replace('5)', '7)')}",
+    ]
+    assert drawn == [
+        [
+            "Triangular(0.001, 0.006, 5), multipliers True, single run",
+            "Triangular(0.001, 0.006, 5), multipliers False, single run",
+            "Triangular(0.001, 0.006, 7), single run",
+        ]
+    ]
+    assert "Range test sweep, 0" in text and "Range test sweep (2), 0" in text
+    assert (tmp_path / "report/sweep (2).png").exists()
+
+
+def test_an_earlier_report_among_the_folders_is_passed_over(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7])
+    text = report.write_report([run], tmp_path / "report")
+    assert report.write_report([run, tmp_path / "report"], tmp_path / "other") == text
+    with pytest.raises(RunError, match="no run and no range test, only reports"):
+        report.write_report([tmp_path / "report"], tmp_path / "other")
 
 
 def test_rows_are_drawn_by_family_with_the_row_that_they_are_held_against(

@@ -243,6 +243,49 @@ def test_a_folder_of_another_run_is_refused(
         train(data=data, out=tmp_path, **arguments)  # type: ignore[arg-type]
 
 
+def test_only_what_differs_is_named(data: DataSet, tmp_path: Path) -> None:
+    train(experiment(), data, tmp_path, seed=0)
+    there, asked = "{'batch_size': 10}", "{'batch_size': 11}"
+    with pytest.raises(RunError, match=f"experiment: {there} there, {asked} asked for"):
+        train(experiment(batch_size=11), data, tmp_path, seed=0)
+
+
+def test_a_start_that_failed_leaves_the_folder_free(data: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="batch_size must be at most"):
+        train(experiment(batch_size=10_000), data, tmp_path, seed=0)
+    train(experiment(), data, tmp_path, seed=1)
+    config = RunFolder(tmp_path).read_json("config.json")
+    assert config is not None and (config["seed"], config["experiment"]["batch_size"]) == (1, 10)
+
+
+def test_a_place_is_named_where_it_trained_and_not_where_it_read(
+    data: DataSet, tmp_path: Path
+) -> None:
+    threads = torch.get_num_threads()
+
+    def places() -> list[int]:
+        config = RunFolder(tmp_path).read_json("config.json")
+        assert config is not None
+        return [place["threads"] for place in config["environments"]]
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(experiment(), data, tmp_path, seed=0, observe=cut_off(13))
+        torch.set_num_threads(threads + 1)
+        train(experiment(), data, tmp_path, seed=0)
+        torch.set_num_threads(threads + 2)
+        train(experiment(), data, tmp_path, seed=0)
+    finally:
+        torch.set_num_threads(threads)
+    assert places() == [threads, threads + 1]
+
+
+@pytest.mark.parametrize("name", ["schedule", "momentum"])
+def test_a_schedule_that_is_no_text_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be one of clr_ignite.schedules, got <func"):
+        experiment(**{name: lambda i: 0.1})
+
+
 def test_other_data_is_refused(data: DataSet, tmp_path: Path) -> None:
     train(experiment(), data, tmp_path, seed=0)
     pixels = data.train.pixels.clone()
