@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clr_ignite._divergence import Divergence
 from clr_ignite._ranks import any_rank, batch_size, mean_over_ranks, several_ranks
+from clr_ignite._scalars import Value, floats
 from clr_ignite.handlers import put_rates
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
@@ -20,9 +21,6 @@ _BLOCK = 50  # rows whose losses are read from an accelerator in one go
 _PATIENCE = 10_000  # iterations without a step after which there is no hope of one
 
 _FLOATS = {float}
-
-Value = float | Tensor  # a tensor where it lies on an accelerator
-Output = Callable[[Any], Any]
 
 
 class RateChanged(RuntimeError):
@@ -174,32 +172,6 @@ def _rounded(rate: float, like: Any) -> float:
     return float(torch.tensor(rate, dtype=like.dtype)) if isinstance(like, Tensor) else rate
 
 
-def scalar_of(name: str, function: Output) -> Callable[[Any], Value]:
-    """``function`` of the trainer's output, held to giving a scalar: a float, or what is on an
-    accelerator as it is."""
-    label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
-
-    def scalar(output: Any) -> Value:
-        value = function(output)
-        return value if type(value) is float else _scalar(label, value)
-
-    return scalar
-
-
-def _scalar(label: str, value: Any) -> Value:
-    """``value`` if it is a number or a tensor of one element (detached), else a TypeError."""
-    if isinstance(value, Tensor):
-        if value.numel() == 1:
-            value = value.detach().reshape(())
-            return value if _is_remote(value) else float(value)
-        found = f"a tensor of shape {tuple(value.shape)}"
-    elif isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        found = repr(value)
-    else:
-        return float(value)
-    raise TypeError(f"{label} must give a number or a tensor of one element, got {found}")
-
-
 def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean of each value over the micro-batches of a step."""
     if len(batches) == 1:
@@ -207,15 +179,7 @@ def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: sum(batch[name] for batch in batches) / len(batches) for name in batches[0]}
 
 
-def _is_remote(value: Tensor) -> bool:
-    return value.device.type != "cpu"
-
-
 def _to_host(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
     """The rows as floats, with one transfer for all that lies on a device."""
-    remote = [v.double() for row in rows for v in row.values() if isinstance(v, Tensor)]
-    fetched = iter(torch.stack(remote).tolist() if remote else [])
-    return [
-        {name: next(fetched) if isinstance(v, Tensor) else v for name, v in row.items()}
-        for row in rows
-    ]
+    fetched = iter(floats([value for row in rows for value in row.values()]))
+    return [{name: next(fetched) for name in row} for row in rows]

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, function, instance, positive
 from clr_ignite._engine import check_engine
+from clr_ignite._scalars import Value, floats, numbers_of, scalar_of
 from clr_ignite._summary import Summary
 from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import COLORS, Window
@@ -70,7 +71,7 @@ class VisdomPlotter:
         password = password or os.environ.get("VISDOM_PASSWORD")
         self._windows: dict[str, Window] = {}
         self._tests: list[RangeTestResult] = []
-        self._losses: list[tuple[int, Any]] = []
+        self._losses: list[tuple[int, Value]] = []
         self._lock = threading.Lock()
         self._smoothed = (0.0, 0.0)
         self._summary = Summary()
@@ -127,13 +128,14 @@ class VisdomPlotter:
         function("output_transform", output_transform)
         instance("cycle_end", cycle_end, Callable | None, "callable or None")
         total = None if total is None else count("total", total)
+        loss_of = scalar_of("loss", output_transform)
         started = {"time": time.monotonic(), "iteration": 0}
 
         def step(engine: Engine) -> None:
             iteration = engine.state.iteration
             if started["iteration"] == 0:
                 started.update(time=time.monotonic(), iteration=iteration)
-            self._note_step(iteration, optimizer, output_transform(engine.state.output))
+            self._note_step(iteration, optimizer, loss_of(engine.state.output))
             if cycle_end is not None and cycle_end(engine, iteration):
                 self._window("lr").lines.append(iteration)
             if iteration % 50 == 0 or iteration == total:
@@ -155,12 +157,11 @@ class VisdomPlotter:
         Args:
             run: draws a curve of that name; without it the curve has the metric's.
         """
-        for name, value in values.items():
-            if isinstance(value, int | float):
-                window = self._window(f"held-out {name}", y_label=name)
-                window.trace(run or name, mode="lines+markers").append(iteration, float(value))
-                window.changed = True
-                self._summary.note(name, float(value))
+        for name, value in numbers_of(values).items():
+            window = self._window(f"held-out {name}", y_label=name)
+            window.trace(run or name, mode="lines+markers").append(iteration, value)
+            window.changed = True
+            self._summary.note(name, value)
 
     def on_row(self, result: RangeTestResult) -> None:
         """Draw a range test as it grows, and the suggested pair once it has ended."""
@@ -197,7 +198,7 @@ class VisdomPlotter:
                 trace.append(iteration, schedule(iteration))
         window.changed = True
 
-    def _note_step(self, iteration: int, optimizer: torch.optim.Optimizer, loss: Any) -> None:
+    def _note_step(self, iteration: int, optimizer: torch.optim.Optimizer, loss: Value) -> None:
         rates, momenta = self._window("lr", "learning rate"), None
         several = len(optimizer.param_groups) > 1
         for number, group in enumerate(optimizer.param_groups):
@@ -210,7 +211,6 @@ class VisdomPlotter:
         for window in (rates, momenta):
             if window is not None:
                 window.changed = True
-        loss = loss.detach() if isinstance(loss, torch.Tensor) else loss
         with self._lock:
             self._losses.append((iteration, loss))
         if len(self._losses) > _WAITING:
@@ -220,14 +220,12 @@ class VisdomPlotter:
         """Bring waiting losses to the host in one go, into the loss window."""
         with self._lock:
             waiting, self._losses = self._losses, []
-            remote = [v.double().reshape(()) for _, v in waiting if isinstance(v, torch.Tensor)]
-            fetched = iter(torch.stack(remote).tolist() if remote else [])
+            values = floats([value for _, value in waiting])
             window = self._window("loss", "training loss", y_label="loss")
             raw = window.trace("loss", color="#aec7e8")
             smooth = window.trace("smoothed", color=COLORS[0])
             average, weight = self._smoothed
-            for iteration, value in waiting:
-                value = next(fetched) if isinstance(value, torch.Tensor) else float(value)
+            for (iteration, _), value in zip(waiting, values, strict=True):
                 raw.append(iteration, value)
                 if abs(value) < float("inf"):
                     average = _BETA * average + (1 - _BETA) * value

@@ -28,8 +28,9 @@ from clr_ignite._engine import check_engine, private, shared
 from clr_ignite._interrupts import Undoing, interrupts_wait
 from clr_ignite._plan import Plan
 from clr_ignite._ranks import is_first
+from clr_ignite._scalars import numbers_of, scalar_of
 from clr_ignite._snapshot import Snapshot, random_states, training_flags
-from clr_ignite._sweep import Sweep, scalar_of
+from clr_ignite._sweep import Sweep
 from clr_ignite.handlers import check_group_rates
 from clr_ignite.result import RangeTestResult
 
@@ -227,11 +228,7 @@ class LRRangeTest:
         put_random_back()
         for put_back in flags:
             put_back()
-        return {
-            name: float(value)
-            for name, value in metrics.items()
-            if isinstance(value, int | float) or (hasattr(value, "numel") and value.numel() == 1)
-        }
+        return numbers_of(metrics)
 
     @contextlib.contextmanager
     def _observer(self) -> Iterator[Callable[[RangeTestResult], None]]:

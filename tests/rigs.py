@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine
-from ignite.metrics import Accuracy, Loss
+from ignite.metrics import Accuracy, Loss, Metric
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -76,6 +76,20 @@ class Rig:
 
     def with_evaluator(self, every: int = 5) -> dict[str, Any]:
         return {"evaluator": self.evaluator, "eval_data": self.held, "every": every}
+
+
+def computed(value: Callable[[], Any]) -> Metric:
+    """An Ignite metric that gives what ``value`` returns."""
+
+    class Computed(Metric):
+        def reset(self) -> None: ...
+
+        def update(self, output: Any) -> None: ...
+
+        def compute(self) -> Any:
+            return value()
+
+    return Computed()
 
 
 def state_of(rig: Rig) -> dict[str, Any]:

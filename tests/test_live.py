@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, cycle_end
+from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, _scalars, cycle_end
+from clr_ignite import live as live_module
 from clr_ignite._summary import Summary
 from clr_ignite._visdom import Sender, address, connect
 from clr_ignite._windows import Trace, Window, thinned
@@ -26,7 +27,7 @@ from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.live import VisdomPlotter
 from clr_ignite.schedules import Triangular
-from tests.rigs import Rig
+from tests.rigs import Rig, computed
 from tests.visdom_server import PASSWORD, USERNAME, Server, put_front_end_in_place
 
 CLR = Triangular(0.01, 0.1, 5)
@@ -174,6 +175,19 @@ def test_infinities_leave_a_window_alive_and_readable(server: Server) -> None:
     assert server.traces("held-out odd", "huge") == {}
 
 
+def test_metrics_that_are_numpys_numbers_or_tensors_are_drawn(server: Server) -> None:
+    rig = Rig()
+    computed(lambda: np.float32(0.5)).attach(rig.evaluator, "single")
+    computed(lambda: np.int64(7)).attach(rig.evaluator, "whole")
+    computed(lambda: torch.tensor([0.25])).attach(rig.evaluator, "tensor")
+    computed(lambda: np.zeros(2)).attach(rig.evaluator, "several")
+    with plotter(server.url, "numpy") as live:
+        drawn_run(rig, live)
+    for name, value in (("single", 0.5), ("whole", 7), ("tensor", 0.25)):
+        assert server.traces(f"held-out {name}", "numpy") == {name: ([40], [value])}
+    assert server.traces("held-out several", "numpy") == {}
+
+
 def test_a_preview_before_training(server: Server) -> None:
     with plotter(server.url, "plan") as live:
         live.preview({"clr": CLR}, 30)
@@ -297,12 +311,36 @@ def test_the_password_is_nowhere(server: Server, caplog: pytest.LogCaptureFixtur
     assert repr(live) == f"VisdomPlotter('{server.url}', env='secret')"
 
 
-def test_losses_on_a_device_are_read_by_the_other_thread(server: Server) -> None:
+def test_losses_on_a_device_are_read_by_the_other_thread(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though all are in the same memory, as those of a CUDA graph."""
+    monkeypatch.setattr(_scalars, "_is_remote", lambda value: True)
+    readers: set[str] = set()
+
+    def floats(values: Sequence[_scalars.Value]) -> list[float]:
+        readers.add(threading.current_thread().name)
+        return _scalars.floats(values)
+
+    monkeypatch.setattr(live_module, "floats", floats)
     rig = Rig()
-    rig.meddle = lambda engine, loss: loss
+    shared = torch.zeros(1)
+    rig.meddle = lambda engine, loss: shared.copy_(loss.detach())
     with plotter(server.url, "tensors") as live:
         drawn_run(rig, live)
-    assert server.traces("loss", "tensors")["loss"][1] == pytest.approx(rig.losses)
+    assert server.traces("loss", "tensors")["loss"][1] == rig.losses
+    assert readers == {"clr_ignite-visdom"} and len(set(rig.losses)) == 40
+
+
+def test_an_output_that_holds_no_loss_is_refused_at_the_first_step(server: Server) -> None:
+    rig = Rig()
+    rig.meddle = lambda engine, loss: {"loss": loss.item()}
+    with (
+        plotter(server.url, "dict") as live,
+        pytest.raises(TypeError, match="output_transform must .*{'loss': .*} of type dict"),
+    ):
+        drawn_run(rig, live)
+    assert len(rig.losses) == 1
 
 
 def test_the_band_of_repeated_tests(server: Server) -> None:

@@ -9,18 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, _sweep
+from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, _scalars, _sweep
 from clr_ignite._divergence import Divergence
 from clr_ignite._interrupts import Undoing
 from clr_ignite._sweep import RateChanged
 from clr_ignite.schedules import Fixed, Geometric, Linear
-from tests.rigs import Rig, same, state_of
+from tests.rigs import Rig, computed, same, state_of
 
 
 def hand_written(rig: Rig, rates: list[float]) -> list[float]:
@@ -66,6 +67,18 @@ def test_the_training_loss_does_not_notice_the_evaluator() -> None:
     assert rates == [result.lr[row - 1] for row in (5, 10, 15, 20, 23)]
     assert all(0 <= accuracy <= 1 for accuracy in accuracies)
     assert result.metrics == ("accuracy", "loss") and alone.metrics == ()
+
+
+def test_held_out_metrics_may_be_numpys_numbers_or_tensors() -> None:
+    rig = Rig()
+    computed(lambda: np.float32(0.5)).attach(rig.evaluator, "single")
+    computed(lambda: np.int64(7)).attach(rig.evaluator, "whole")
+    computed(lambda: torch.tensor([0.25])).attach(rig.evaluator, "tensor")
+    computed(lambda: np.zeros(2)).attach(rig.evaluator, "several")
+    result = rig.test(**rig.with_evaluator(every=12)).run(rig.trainer, rig.loader)
+    assert set(result.metrics) == {"accuracy", "loss", "single", "whole", "tensor"}
+    values = [result[name][1] for name in ("single", "whole", "tensor")]
+    assert values == [[0.5], [7.0], [0.25]]
 
 
 def test_held_out_metrics_are_those_of_the_model_at_that_row() -> None:
@@ -207,7 +220,7 @@ def test_losses_on_a_device_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) 
         reads.append(len(rows))
         return to_host(rows)
 
-    monkeypatch.setattr(_sweep, "_is_remote", lambda value: True)
+    monkeypatch.setattr(_scalars, "_is_remote", lambda value: True)
     monkeypatch.setattr(_sweep, "_to_host", counted)
     rig, plain = Rig(), Rig()
     rig.meddle = lambda engine, loss: loss
@@ -225,10 +238,26 @@ def test_losses_on_a_device_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     assert f"{stopped.lr[60]:.3g}" in stopped.stop_detail  # but it says where it was
 
 
+def test_losses_that_share_memory_are_each_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA graph writes every step's loss into the same tensor."""
+    monkeypatch.setattr(_scalars, "_is_remote", lambda value: True)
+    rig = Rig()
+    shared = torch.zeros(1)
+    rig.meddle = lambda engine, loss: shared.copy_(loss.detach())
+    result = rig.test().run(rig.trainer, rig.loader)
+    assert list(result.loss) == rig.losses and len(set(rig.losses)) == 12
+
+
+def test_losses_wait_in_what_their_device_has() -> None:
+    assert _scalars._widest(torch.device("mps")) == torch.float32  # Metal has no float64
+    assert _scalars._widest(torch.device("cuda")) == torch.float64
+    assert _scalars._kept(torch.ones(1)).dtype == torch.float64
+
+
 def test_rows_that_were_not_read_yet_are_there_after_an_exception(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_sweep, "_is_remote", lambda value: True)
+    monkeypatch.setattr(_scalars, "_is_remote", lambda value: True)
     rig = Rig()
 
     def fail_late(engine: Engine, loss: Tensor) -> Tensor:
@@ -406,9 +435,9 @@ def test_empty_data_is_refused(data: Any) -> None:
     ("output", "words"),
     [
         (torch.ones(2), r"tensor of shape \(2,\)"),
-        ("0.5", "'0.5'"),
-        (True, "True"),
-        ({"loss": 1.0}, "loss"),
+        ("0.5", "'0.5' of type str"),
+        (True, "True of type bool"),
+        ({"loss": 1.0}, "{'loss': 1.0} of type dict"),
     ],
 )
 def test_an_output_that_holds_no_scalar_is_refused(output: Any, words: str) -> None:
