@@ -134,8 +134,9 @@ class Sender(threading.Thread):
         return not (self.is_alive() or self._failing)
 
     def _update(self) -> None:
-        windows = list(self._windows())
+        windows: list[Window] = []
         try:
+            windows += self._windows()
             if self._client is None:
                 self._client = self._connect()
                 _mark(windows)

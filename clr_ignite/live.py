@@ -248,6 +248,6 @@ class VisdomPlotter:
             window = self._window(f"range test {number + 1}", **labels)
             seen = (len(result), result.stop_reason)
             if window.seen != seen:
-                window.seen, window.changed = seen, True
                 window.show(result)
+                window.seen, window.changed = seen, True  # not before: a failure is tried again
         return list(self._windows.values())

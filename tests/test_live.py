@@ -153,6 +153,27 @@ def test_a_range_test_draws_through_on_row(server: Server) -> None:
     assert "all 40 steps were taken" in title
 
 
+def test_a_result_that_cannot_be_drawn_is_a_warning_and_has_not_arrived(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = RangeTestResult(start_lr=0, end_lr=1, num_iter=2, step_mode="linear")
+    result.add_row(iteration=1, lr=0.0, loss=1.0, evaluation={"accuracy": 0.5})
+    column = result._evaluation["accuracy"]
+    column.append(0.5)  # as if the training thread were half way through a row
+    live = plotter(server.url, "odd")
+    live.on_row(result)
+    until(lambda: "argument 2 is longer than argument 1" in caplog.text)
+    time.sleep(0.5)  # tried again, and not taken for drawn
+    assert sum(record.name == "clr_ignite.visdom" for record in caplog.records) == 1
+    column.pop()
+    drawn = ([0.0], [0.5])
+    until(lambda: server.traces("range test 1", "odd").get("held-out accuracy") == drawn)
+    column.append(0.5)
+    result.stop_reason = "completed"
+    live.on_row(result)
+    assert not live.close()
+
+
 def test_infinities_leave_a_window_alive_and_readable(server: Server) -> None:
     result = RangeTestResult(start_lr=0, end_lr=1, num_iter=40, step_mode="linear")
     with plotter(server.url, "huge") as live:
