@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,8 @@ import numpy as np
 
 from clr_ignite import plots
 from clr_ignite._checks import function, several, whole
-from clr_ignite._files import write_text
+from clr_ignite._record import MISSING
+from clr_ignite._result_files import write_csv
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
@@ -100,16 +99,21 @@ class RepeatedResult:
         return axes
 
     def to_csv(self, path: str | Path) -> None:
-        """Write every row of every test: seed, then the columns of the single tests."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        for number, (seed, result) in enumerate(zip(self.seeds, self.results, strict=True)):
-            columns = result.columns()
-            if number == 0:
-                writer.writerow(["seed", *columns])
-            for row in zip(*columns.values(), strict=True):
-                writer.writerow([seed, *("" if value != value else repr(value) for value in row)])
-        write_text(Path(path), text.getvalue())
+        """Write every row of every test: seed, then the columns of the single tests.
+
+        A column that only some tests have, such as a metric that one never measured, has empty
+        cells in the others' rows.
+        """
+        tables = [(result.columns(), len(result)) for result in self.results]
+        seeds = zip(self.seeds, self.results, strict=True)
+        columns: dict[str, list[float]] = {
+            "seed": [int(seed) for seed, result in seeds for _ in range(len(result))]
+        }
+        for name in dict.fromkeys(name for table, _ in tables for name in table):
+            columns[name] = [
+                cell for table, rows in tables for cell in table.get(name, [MISSING] * rows)
+            ]
+        write_csv(Path(path), columns)
 
 
 def repeat_range_test(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine, Events
 
 from clr_ignite import RangeTestResult, RepeatedResult, repeat_range_test
 from tests.rigs import Rig
@@ -110,6 +111,37 @@ def test_picture_and_csv(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["seed"] for row in rows] == ["7"] * 80 + ["9"] * 40
     assert [float(row["loss"]) for row in rows[80:]] == list(repeated.results[1].loss)
+
+
+def test_the_csv_of_tests_with_different_columns(tmp_path: Path) -> None:
+    def stop(engine: Engine) -> None:
+        if engine.state.iteration == 2:
+            engine.terminate()
+
+    def differing(seed: int) -> tuple[Any, ...]:
+        trainer, data, optimizer, saved, own = set_up(seed)
+        if seed == 3:  # never evaluated, and its losses are NaN
+            trainer.add_event_handler(Events.ITERATION_COMPLETED, stop)
+            torch.nn.init.constant_(saved["model"][0].weight, math.nan)
+            own["keep"] = [stop]
+        if seed == 7:
+            own["training_metrics"] = {"twice": lambda loss: 2 * loss}
+        return trainer, data, optimizer, saved, own
+
+    repeated = repeat_range_test(differing, [3, 5, 7], 0.0, 0.1, 6, diverge_th=None)
+    assert [len(result) for result in repeated.results] == [2, 6, 6]
+    repeated.to_csv(tmp_path / "r.csv")
+    with open(tmp_path / "r.csv") as file:
+        rows = list(csv.DictReader(file))
+    names = ["seed", "iteration", "lr", "loss", "eval_accuracy", "eval_loss", "train_twice"]
+    assert list(rows[0]) == names
+    for seed, result in zip(repeated.seeds, repeated.results, strict=True):
+        result.to_csv(tmp_path / "single.csv")
+        with open(tmp_path / "single.csv") as file:
+            single = list(csv.DictReader(file))
+        lacking = dict.fromkeys(names, "") | {"seed": str(seed)}
+        assert [row for row in rows if row["seed"] == str(seed)] == [lacking | r for r in single]
+    assert rows[0]["loss"] == "nan"
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 1]])
