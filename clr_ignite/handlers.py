@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.handlers.param_scheduler import ParamScheduler
+from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 
 from clr_ignite._checks import count, function, instance
 from clr_ignite._engine import attached_handlers, check_engine
@@ -231,6 +231,6 @@ def _setters(engine: Engine, optimizer: torch.optim.Optimizer) -> Iterator[tuple
             if handler == owner._write:
                 yield from ((owner, name) for name in owner.schedules)
         # A ParamGroupScheduler is no ParamScheduler; it holds several.
-        for part in getattr(owner, "schedulers", (owner,)):
+        for part in owner.schedulers if isinstance(owner, ParamGroupScheduler) else (owner,):
             if isinstance(part, ParamScheduler) and part.optimizer is optimizer:
                 yield owner, "momentum" if part.param_name == "betas" else part.param_name

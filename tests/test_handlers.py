@@ -10,6 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint, DiskSaver
 from ignite.handlers.param_scheduler import (
+    ConcatScheduler,
     LinearCyclicalScheduler,
     LRScheduler,
     ParamGroupScheduler,
@@ -293,7 +294,12 @@ def _groups(rig: Rig) -> None:
     rig.trainer.add_event_handler(Events.ITERATION_STARTED, scheduler)
 
 
-@pytest.mark.parametrize("other", [_ours, _ignites, _torchs, _groups])
+def _concatenated(rig: Rig) -> None:
+    parts = [LinearCyclicalScheduler(rig.optimizer, "lr", 0.1, 0.2, 10) for _ in range(2)]
+    rig.trainer.add_event_handler(Events.ITERATION_STARTED, ConcatScheduler(parts, [10]))
+
+
+@pytest.mark.parametrize("other", [_ours, _ignites, _torchs, _groups, _concatenated])
 def test_a_second_setter_is_refused_at_attach_and_at_the_start(other: Any) -> None:
     rig = Rig()
     other(rig)
@@ -315,6 +321,19 @@ def test_setters_of_other_hyperparameters_and_optimizers_are_welcome() -> None:
         Events.ITERATION_STARTED, LinearCyclicalScheduler(other.optimizer, "lr", 0.1, 0.2, 10)
     )
     ScheduleHandler(rig.optimizer, momentum=Fixed(0.5)).attach(rig.trainer)
+    ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    assert first(rig.used) == [CLR(t) for t in range(6)]
+
+
+def test_an_owner_with_schedulers_of_another_kind_is_no_setter() -> None:
+    class Owner:
+        schedulers = None
+
+        def step(self) -> None: ...
+
+    rig = Rig()
+    rig.trainer.add_event_handler(Events.ITERATION_STARTED, Owner().step)
     ScheduleHandler(rig.optimizer, lr=CLR).attach(rig.trainer)
     rig.trainer.run(BATCHES)
     assert first(rig.used) == [CLR(t) for t in range(6)]
