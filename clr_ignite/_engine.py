@@ -96,7 +96,9 @@ def _sorted_out(
 def _is_kept(event: object, handler: object, owner: object, keep: Collection[object]) -> bool:
     # A method is a new object at each access, hence == beside "is".
     asked = any(one is owner or one is handler or one == handler for one in keep)
-    return asked or isinstance(owner, Metric) or not isinstance(event, Events)
+    # Ignite keys its table by the first event of a name that came, which may be a filtered one and
+    # then is no member of Events; events of a name are equal.
+    return asked or isinstance(owner, Metric) or event not in tuple(Events)
 
 
 def _fresh(state: State) -> State:

@@ -191,6 +191,34 @@ def test_it_runs_alone() -> None:
     assert "evaluator" in calls  # attached again
 
 
+@pytest.mark.parametrize("event", Events)
+def test_handlers_on_a_filtered_event_are_suspended(event: Events) -> None:
+    rig = Rig()
+    calls: list[str] = []
+    kinds = [
+        event(event_filter=lambda engine, count: True),
+        event(every=2),
+        event(once=1),
+        event(every=1),
+        event,  # in Ignite's table under the first of them
+    ]
+    for first in range(len(kinds)):
+        rig.trainer = Engine(rig.step)
+        for kind in kinds[first:]:
+            rig.trainer.add_event_handler(kind, lambda *_: calls.append("called"))
+        result = rig.test().run(rig.trainer, rig.loader)
+        assert len(result) == 12 and calls == []
+        assert len(result.suspended) == len(kinds) - first
+        assert all(name.endswith(f"on {event.name}") for name in result.suspended)
+
+
+def test_a_filtered_terminate_does_not_end_the_test() -> None:
+    rig = Rig()
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=5), rig.trainer.terminate)
+    result = rig.test().run(rig.trainer, rig.loader)
+    assert result.stop_reason == "completed" and len(result.suspended) == 1
+
+
 def test_metrics_and_what_is_kept_act_and_metrics_are_put_back() -> None:
     rig = Rig()
     average = RunningAverage(output_transform=lambda output: output)
