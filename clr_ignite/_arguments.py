@@ -8,20 +8,37 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine
+from torch import nn
 
 from clr_ignite._checks import flag, function, instance, positive
 from clr_ignite._endless import length
 from clr_ignite._engine import check_engine
-from clr_ignite._snapshot import check_covered
+from clr_ignite._snapshot import can_be_saved
 
 
 def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) -> None:
-    """Refuse an optimizer, or parameters that it changes, which would not be put back."""
+    """Refuse an optimizer, parameters that it changes or an entry that would not be put back."""
     instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
     instance("to_save", to_save, Mapping, "a mapping of names to objects")
+    for name, one in to_save.items():
+        if not can_be_saved(one):
+            raise TypeError(f"to_save[{name!r}] must have a state to put back, got {one!r}")
     if not any(one is optimizer for one in to_save.values()):
         raise ValueError("to_save must hold the optimizer under test")
-    check_covered(optimizer, to_save.values())
+    _check_covered(optimizer, [one for one in to_save.values() if isinstance(one, nn.Module)])
+
+
+def _check_covered(optimizer: torch.optim.Optimizer, modules: Iterable[nn.Module]) -> None:
+    held = {id(p) for module in modules for p in module.parameters()}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if nn.parameter.is_lazy(parameter):
+                raise ValueError("a lazy module has no parameters yet: run one batch first")
+            if id(parameter) not in held:
+                raise ValueError(
+                    "to_save must hold every module whose parameters the optimizer changes; "
+                    f"a parameter of shape {tuple(parameter.shape)} is in none of them"
+                )
 
 
 def check_evaluation(evaluator: Engine | None, eval_data: Iterable[Any] | None) -> None:

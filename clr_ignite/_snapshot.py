@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -16,156 +16,198 @@ import torch
 from torch import Tensor, nn
 
 Restore = Callable[[], Any]
+# What puts one thing's own content back, and what that thing holds.
+Taken = tuple[Restore, Iterable[object]]
+
+_TORCHS = frozenset(vars(nn.Module()))  # torch's own bookkeeping in every module
 
 
 class Snapshot:
-    """The state of ``objects`` (modules, optimizers, anything with attributes) at construction.
+    """The state of ``objects`` (see :func:`can_be_saved`) at construction.
 
     Of modules: parameters, buffers, gradients, training flags and attributes of their own; of
-    optimizers: state and param groups; of other objects their attributes, followed into tensors,
-    containers, modules and optimizers.
+    tensors, arrays, containers and random generators their content; of optimizers and any other
+    object its attributes. All are followed into modules, optimizers, tensors, arrays, containers
+    and random generators, but not into further objects.
     """
 
     def __init__(self, objects: Iterable[object]) -> None:
-        self._known: dict[int, tuple[object, Restore]] = {}
-        self._restores = [self._object(one) for one in objects]
+        known: dict[int, object] = {}
+        self._restores: list[Restore] = []
+        waiting = [one if _take(one) else vars(one) for one in objects]
+        for one in waiting:  # which grows meanwhile
+            if id(one) not in known:
+                known[id(one)] = one  # alive, so that its id stays its own
+                if take := _take(one):
+                    restore, held = take(one)
+                    self._restores.append(restore)
+                    waiting += held
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Put everything back, also what comes after something that cannot be.
+
+        Raises:
+            Exception: the first one's, once the others are back.
+        """
         with torch.no_grad():
-            for restore in self._restores:
-                restore()
+            # A view that cannot be written is right as soon as what it views is: hence twice.
+            failed = [restore for restore, _ in _failures(self._restores)]
+            for _, error in list(_failures(failed)):
+                raise error
 
-    def _object(self, one: object) -> Restore:
-        if isinstance(one, nn.Module):
-            return self._module(one)
-        if isinstance(one, torch.optim.Optimizer):
-            return self._optimizer(one)
-        if not hasattr(one, "__dict__"):
-            raise TypeError(f"to_save holds {one!r}, whose state cannot be saved and put back")
-        return self._mapping(vars(one))
 
-    def _optimizer(self, optimizer: torch.optim.Optimizer) -> Restore:
-        state, groups = self._value(optimizer.state), self._value(optimizer.param_groups)
+def can_be_saved(one: object) -> bool:
+    """Whether ``one`` has content that a Snapshot takes, or attributes."""
+    return _take(one) is not None or isinstance(getattr(one, "__dict__", None), dict)
 
-        def restore() -> None:
-            # Its load_state_dict replaces both; the ones that were there come back.
-            optimizer.state, optimizer.param_groups = state(), groups()
 
-        return restore
+def _failures(restores: Iterable[Restore]) -> Iterator[tuple[Restore, Exception]]:
+    for restore in restores:
+        try:
+            restore()
+        except Exception as error:
+            yield restore, error
 
-    def _value(self, value: Any) -> Restore:
-        """What puts the content of ``value`` back and returns it; shared objects once."""
-        if id(value) in self._known:
-            return self._known[id(value)][1]
-        # A container that holds itself meets this before its own restore exists.
-        self._known[id(value)] = (value, lambda: value)
-        restore = self._new_value(value)
-        self._known[id(value)] = (value, restore)
-        return restore
 
-    def _new_value(self, value: Any) -> Restore:
-        if isinstance(value, Tensor):
-            return self._tensor(value)
-        if isinstance(value, MutableMapping):
-            return self._mapping(value)
-        if isinstance(value, list | deque):
-            return self._sequence(value)
-        if isinstance(value, tuple):
-            items = [self._value(item) for item in value]
-            return lambda: ([item() for item in items], value)[1]
-        if isinstance(value, set):
-            members = set(value)
-            return lambda: (value.clear(), value.update(members), value)[2]  # type: ignore[func-returns-value]
-        if isinstance(value, np.ndarray):
-            content = value.copy()
-            return lambda: (np.copyto(value, content), value)[1]  # type: ignore[func-returns-value]
-        if isinstance(value, nn.Module | torch.optim.Optimizer):
-            inner = self._object(value)
-            return lambda: (inner(), value)[1]
-        return lambda: value
+def _take(one: object) -> Callable[[Any], Taken] | None:
+    return next((take for kind, take in _KINDS.items() if isinstance(one, kind)), None)
 
-    def _tensor(self, tensor: Tensor) -> Restore:
-        content = tensor.detach().clone()
-        gradient = tensor.grad if tensor.is_leaf else None
-        put_gradient = self._value(gradient)
-        needs = tensor.requires_grad
 
-        def restore() -> Tensor:
+def _tensor(tensor: Tensor) -> Taken:
+    content, needs = tensor.detach().clone(), tensor.requires_grad
+    gradient = tensor.grad if tensor.is_leaf else None
+
+    def restore() -> None:
+        try:
             tensor.detach().copy_(content)
-            if tensor.is_leaf:
-                tensor.requires_grad_(needs)
-                tensor.grad = put_gradient()
-            return tensor
+        except RuntimeError:  # one that was expanded cannot be written, nor need it be
+            if not torch.equal(_bits(tensor), _bits(content)):
+                raise
+        if tensor.is_leaf:
+            tensor.requires_grad_(needs)
+            tensor.grad = gradient
 
-        return restore
-
-    def _mapping(self, mapping: MutableMapping[Any, Any]) -> Restore:
-        items = {key: self._value(value) for key, value in mapping.items()}
-        # Keys that are tensors (an optimizer's state) come back in place as well.
-        keys = [self._value(key) for key in mapping if isinstance(key, Tensor)]
-
-        def restore() -> MutableMapping[Any, Any]:
-            for key in keys:
-                key()
-            content = {key: item() for key, item in items.items()}
-            mapping.clear()
-            mapping.update(content)
-            return mapping
-
-        return restore
-
-    def _sequence(self, sequence: list[Any] | deque[Any]) -> Restore:
-        items = [self._value(item) for item in sequence]
-
-        def restore() -> list[Any] | deque[Any]:
-            content = [item() for item in items]
-            sequence.clear()
-            sequence.extend(content)
-            return sequence
-
-        return restore
-
-    def _module(self, module: nn.Module) -> Restore:
-        parts: list[Restore] = []
-        for part in module.modules():
-            parts.append(self._value(part._parameters))
-            parts.append(self._value(part._buffers))
-            parts.append(self._attributes(part))
-        # Those of a ScriptModule stand in no dict of Python's.
-        parts += [self._value(tensor) for tensor in (*module.parameters(), *module.buffers())]
-        put_flags = training_flags(module)
-        return lambda: ([part() for part in parts], put_flags())
-
-    def _attributes(self, part: nn.Module) -> Restore:
-        """What a module keeps beside torch's own bookkeeping, such as a count of its calls."""
-        torchs = vars(nn.Module())
-        own = {name: self._value(v) for name, v in vars(part).items() if name not in torchs}
-
-        def restore() -> None:
-            now = vars(part)
-            for name in now.keys() - torchs.keys() - own.keys():
-                del now[name]
-            for name, value in own.items():
-                before = value()
-                if now.get(name, now) is not before:  # untouched, torch.compile notices nothing
-                    now[name] = before
-
-        return restore
+    return restore, [gradient]
 
 
-def check_covered(optimizer: torch.optim.Optimizer, to_save: Iterable[object]) -> None:
-    """Refuse parameters that ``optimizer`` changes and no module of ``to_save`` puts back."""
-    held = {id(p) for one in to_save if isinstance(one, nn.Module) for p in one.parameters()}
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if nn.parameter.is_lazy(parameter):
-                raise ValueError("a lazy module has no parameters yet: run one batch first")
-            if id(parameter) not in held:
-                raise ValueError(
-                    "to_save must hold every module whose parameters the optimizer changes; "
-                    f"a parameter of shape {tuple(parameter.shape)} is in none of them"
-                )
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.detach().reshape(-1).contiguous().view(torch.uint8)
+
+
+def _array(array: np.ndarray[Any, Any]) -> Taken:
+    content = array.copy()
+
+    def restore() -> None:
+        if array.flags.writeable or array.tobytes() != content.tobytes():
+            np.copyto(array, content)
+
+    return restore, _attributes(array)
+
+
+def _module(module: nn.Module) -> Taken:
+    """Its own state, with attributes such as a count of its calls."""
+    training = module.training
+    own = {name: value for name, value in vars(module).items() if name not in _TORCHS}
+
+    def restore() -> None:
+        module.training = training
+        now = vars(module)
+        for name in now.keys() - _TORCHS - own.keys():
+            del now[name]
+        for name, value in own.items():
+            if now.get(name, now) is not value:  # untouched, torch.compile notices nothing
+                now[name] = value
+
+    # A ScriptModule's tensors stand in no dict of Python's: hence all tensors beside the dicts.
+    tensors = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+    dicts = (module._parameters, module._buffers)
+    return restore, [*dicts, *tensors, *module.children(), *own.values()]
+
+
+def _optimizer(optimizer: torch.optim.Optimizer) -> Taken:
+    # A wrapper may read these two from another object than its attributes show.
+    return _nothing, [vars(optimizer), optimizer.state, optimizer.param_groups]
+
+
+def _mapping(mapping: MutableMapping[Any, Any]) -> Taken:
+    content = dict(mapping)
+
+    def restore() -> None:
+        mapping.clear()
+        mapping.update(content)
+
+    # Keys may be tensors (an optimizer's state).
+    return restore, [*content.keys(), *content.values(), *_attributes(mapping)]
+
+
+def _sequence(sequence: list[Any] | deque[Any]) -> Taken:
+    content = list(sequence)
+
+    def restore() -> None:
+        sequence.clear()
+        sequence.extend(content)
+
+    return restore, [*content, *_attributes(sequence)]
+
+
+def _set(members: set[Any]) -> Taken:
+    content = set(members)
+
+    def restore() -> None:
+        members.clear()
+        members.update(content)
+
+    return restore, [*content, *_attributes(members)]
+
+
+def _tuple(items: tuple[Any, ...]) -> Taken:
+    return _nothing, items
+
+
+def _python_random(generator: random.Random) -> Taken:
+    state = generator.getstate()
+    return lambda: generator.setstate(state), _attributes(generator)
+
+
+def _torch_random(generator: torch.Generator) -> Taken:
+    state = generator.get_state()
+    return lambda: generator.set_state(state), ()
+
+
+def _numpy_random(generator: np.random.Generator) -> Taken:
+    bits = generator.bit_generator
+    state = bits.state
+    return lambda: setattr(bits, "state", state), ()
+
+
+def _numpy_legacy_random(generator: np.random.RandomState) -> Taken:
+    state = generator.get_state()
+    return lambda: generator.set_state(state), ()
+
+
+def _attributes(one: object) -> list[object]:
+    """Those that a subclass of a built-in kind has."""
+    return [vars(one)] if hasattr(one, "__dict__") else []
+
+
+def _nothing() -> None:
+    """Puts back what has no content of its own."""
+
+
+_KINDS: dict[Any, Callable[[Any], Taken]] = {
+    Tensor: _tensor,
+    nn.Module: _module,
+    torch.optim.Optimizer: _optimizer,
+    MutableMapping: _mapping,
+    list | deque: _sequence,
+    set: _set,
+    tuple: _tuple,
+    np.ndarray: _array,
+    random.Random: _python_random,
+    torch.Generator: _torch_random,
+    np.random.Generator: _numpy_random,
+    np.random.RandomState: _numpy_legacy_random,
+}
 
 
 def training_flags(module: nn.Module) -> Restore:

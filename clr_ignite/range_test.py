@@ -54,8 +54,8 @@ class LRRangeTest:
         end_lr: rate of the last step, above ``start_lr``; one number or a sequence likewise.
         num_iter: optimizer steps, at least 2.
         step_mode: ``"linear"`` spacing, as in the paper, or ``"exponential"``.
-        to_save: what the test changes and must put back: every module that holds optimized
-            parameters, the optimizer, and whatever else a step changes (a GradScaler, an EMA).
+        to_save: what must be put back: every module with optimized parameters, the optimizer, and
+            what else a step changes (a GradScaler, an EMA; dicts, tensors, random generators).
         output_transform: the trainer's output -> the batch's mean loss, a number or a tensor of
             one element.
         diverge_th: stop when the smoothed loss exceeds so many times its best (see

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
+import random
 import signal
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -331,3 +335,115 @@ def test_extra_objects_in_to_save_come_back() -> None:
     rig.test(to_save=saved).run(rig.trainer, rig.loader)
     assert average.updates == 0 and average.history == [0.0]
     assert same(average.shadow, content)
+
+
+class SharpnessAware(torch.optim.Optimizer):
+    """SAM as people write it: another optimizer inside, which has the buffers and the groups."""
+
+    def __init__(self, params: Any, lr: float, rho: float = 0.05) -> None:
+        super().__init__(params, {"lr": lr, "rho": rho})
+        self.base_optimizer = torch.optim.SGD(self.param_groups, lr=lr, momentum=0.9)
+        self.param_groups = self.base_optimizer.param_groups
+        self.calls, self.mean = 0, torch.zeros(1)
+
+    def step(self, closure: Any = None) -> None:
+        self.calls += 1
+        self.started = True
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.mean.lerp_(parameter.grad.abs().mean(), 0.5)
+                # Without a second pass through the model the counts and means show up here.
+                parameter.grad.add_(parameter, alpha=group["rho"] / self.calls).add_(self.mean)
+        self.base_optimizer.step()
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_an_optimizer_around_another_trains_on_as_if_nothing_had_been(epochs: int) -> None:
+    rig, untouched = Rig(SharpnessAware), Rig(SharpnessAware)
+    for one in (rig, untouched):
+        torch.manual_seed(5)  # both draw their dropout from the global generator
+        if epochs:
+            one.trainer.run(one.loader, max_epochs=epochs)
+    optimizer = rig.optimizer
+    before = dict(vars(optimizer)), dict(optimizer._optimizer_step_pre_hooks)
+    rig.test().run(rig.trainer, rig.loader)
+    assert vars(optimizer).keys() == before[0].keys()
+    assert all(vars(optimizer)[name] is value for name, value in before[0].items())
+    assert optimizer._optimizer_step_pre_hooks == before[1]
+    assert optimizer.param_groups is optimizer.base_optimizer.param_groups
+    for one in (rig, untouched):
+        torch.manual_seed(6)
+        del one.losses[:]
+        one.trainer.run(one.loader, max_epochs=4)
+    assert rig.losses == untouched.losses
+    assert same(state_of(rig), state_of(untouched))
+
+
+def test_entries_of_every_kind_come_back() -> None:
+    class Named(dict[str, int]):
+        seen = 0
+
+    rig = Rig()
+    kinds: dict[str, Any] = {
+        "tensor": torch.zeros(2),
+        "array": np.zeros(2),
+        "dict": {"a": 1},
+        "named": Named(a=1),
+        "ordered": OrderedDict(a=1),
+        "counter": Counter("aab"),
+        "list": [1, {"a": 1}],
+        "deque": deque([1, 2], maxlen=2),
+        "set": {1},
+        "tuple": ([1], torch.zeros(1)),
+        "random": random.Random(1),
+        "torch": torch.Generator().manual_seed(1),
+        "numpy": np.random.default_rng(1),
+        "legacy": np.random.RandomState(1),
+    }
+    untouched = copy.deepcopy({n: v for n, v in kinds.items() if n != "torch"})
+
+    def change(engine: Engine, loss: Tensor) -> None:
+        for name in ("tensor", "array"):
+            kinds[name] += 1
+        for name in ("dict", "named", "ordered", "counter"):
+            kinds[name].update(a=5, b=engine.state.iteration)
+        kinds["named"].seen += 1
+        kinds["list"][1].clear()
+        for name in ("list", "deque"):
+            kinds[name].append(3)
+        kinds["set"].add(2)
+        kinds["tuple"][0].append(2)
+        kinds["tuple"][1].add_(1)
+        draw()
+
+    def draw() -> list[float]:
+        return [
+            kinds["random"].gauss(),
+            torch.rand(1, generator=kinds["torch"]).item(),
+            kinds["numpy"].random(),
+            kinds["legacy"].normal(),
+        ]
+
+    rig.meddle = change
+    saved = {"model": rig.model, "optimizer": rig.optimizer, **kinds}
+    rig.test(to_save=saved).run(rig.trainer, rig.loader)
+    for name in untouched.keys() - {"array", "random", "numpy", "legacy"}:
+        assert same(kinds[name], untouched[name]), name
+    assert not kinds["array"].any() and kinds["named"].seen == 0
+    first = draw()
+    kinds |= {n: untouched[n] for n in ("random", "numpy", "legacy")}
+    kinds["torch"] = torch.Generator().manual_seed(1)
+    assert draw() == first
+
+
+def test_what_nobody_can_write_stays_as_it_is() -> None:
+    rig = Rig()
+    rig.model.register_buffer("wide", torch.tensor([math.nan]).expand(4))
+    rig.model.table = np.arange(3.0)
+    rig.model.table.flags.writeable = False
+    before = state_of(rig)
+    del before["buffers"]  # nan is not equal to itself
+    rig.test().run(rig.trainer, rig.loader)
+    after = state_of(rig)
+    assert all(same(after[part], before[part]) for part in before)
+    assert rig.model.wide.isnan().all() and rig.model.table.tolist() == [0, 1, 2]

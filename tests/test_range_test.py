@@ -395,6 +395,14 @@ def test_a_model_that_would_not_be_put_back_is_refused() -> None:
         rig.test(to_save={"optimizer": rig.optimizer})
 
 
+@pytest.mark.parametrize("entry", [None, 3, "text", b"text", bytearray(1), frozenset({1}), Rig])
+def test_what_has_no_state_to_put_back_is_refused(entry: object) -> None:
+    rig = Rig()
+    saved = {"model": rig.model, "optimizer": rig.optimizer, "extra": entry}
+    with pytest.raises(TypeError, match=r"to_save\['extra'\] must have a state to put back"):
+        rig.test(to_save=saved)
+
+
 def test_a_lazy_model_is_refused() -> None:
     model = nn.LazyLinear(2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -173,9 +173,18 @@ def test_a_snapshot_restores_as_often_as_it_is_asked() -> None:
         assert torch.equal(model.weight, content)
 
 
-def test_what_has_no_state_to_save_is_refused() -> None:
-    with pytest.raises(TypeError, match="to_save holds 3"):
-        Snapshot([3])
+def test_what_cannot_be_put_back_holds_nothing_else_back() -> None:
+    buffer, array, model = torch.ones(1), np.ones(1), nn.Linear(1, 1)
+    views = Holder(view=buffer.expand(3), buffer=buffer)
+    content = model.weight.detach().clone()
+    snapshot = Snapshot([Holder(array=array), views, model])
+    buffer.zero_()
+    array[:] = 0
+    array.flags.writeable = False
+    nn.init.constant_(model.weight, 7.0)
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.restore()
+    assert torch.equal(model.weight, content) and views.view.tolist() == [1, 1, 1]
 
 
 def test_random_states_and_every_generator_of_a_loader() -> None:
