@@ -183,6 +183,13 @@ def test_the_variants_on_the_page() -> None:
         assert f"| {variant} | {mean:.2f} ± {spread:.2f} (n = {len(found)}) |" in NOTES
 
 
+def test_adadeltas_accuracies_on_the_results_page() -> None:
+    page = " ".join((ROOT / "results/README.md").read_text().split())
+    ends = {row["constants"]: row for row in rows("adadelta") if row["iteration"] == "8000"}
+    example, defaults = (f"{100 * float(ends[name]['accuracy']):.1f} %" for name in M.ADADELTA)
+    assert f"it has {example} with those of Caffe's example and {defaults} with those of" in page
+
+
 @pytest.mark.slow
 def test_the_compiled_gradient_is_as_wrong_as_the_page_says() -> None:
     """Fails when torch mends it: then the nets can be compiled, and the page is to say so."""

@@ -149,6 +149,17 @@ def test_what_is_said_of_the_muon_rows_holds() -> None:
         assert (share, float(accuracy.split()[0])) == (f"1/{70_000 / length:.0f}", mean)
 
 
+def test_the_solvers_table_is_the_reports() -> None:
+    report = rows_of((ROOT / "results/report/report.md").read_text(), "experiment")
+    page = rows_of((ROOT / "results/README.md").read_text(), "solver")
+    assert {f"full-{solver.lower()}-fixed" for solver in page} < FAMILIES["full-solvers"].keys()
+    for solver, (_, *cells) in page.items():
+        fixed, triangular = (report[f"full-{solver.lower()}-{s}"] for s in ("fixed", "triangular"))
+        assert triangular[1].endswith(", iteration 24000")
+        stated = [fixed[2], fixed[3], triangular[1], triangular[2], triangular[3]]
+        assert cells == [cell.partition(" (")[0] for cell in stated]
+
+
 def test_every_accuracy_on_the_results_page_is_a_runs() -> None:
     """Percentages with two decimals: a row of a run or a search, a figure of the report."""
     page = (ROOT / "results/README.md").read_text()
