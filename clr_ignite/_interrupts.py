@@ -12,8 +12,10 @@ from typing import Any
 
 @contextlib.contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Let a Ctrl-C that comes inside the block act only at its end."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let a Ctrl-C that comes inside the block act only at its end, by the handler in force."""
+    in_main = threading.current_thread() is threading.main_thread()
+    # Of a handler that is not Python's there is nothing that could be put back.
+    if not in_main or signal.getsignal(signal.SIGINT) is None:
         yield
         return
     came: list[int] = []
@@ -27,7 +29,7 @@ def interrupts_wait() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, before)
         if came:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
 
 class Undoing(contextlib.ExitStack):

@@ -19,6 +19,7 @@ from ignite.handlers import EarlyStopping
 from ignite.metrics import RunningAverage
 from torch import Tensor
 
+from clr_ignite._interrupts import interrupts_wait
 from clr_ignite.range_test import LRRangeTest
 from tests.rigs import Rig, same, state_of
 
@@ -283,6 +284,21 @@ def test_a_second_interrupt_waits_until_everything_is_back() -> None:
         rig.test(to_save=saved).run(rig.trainer, rig.loader)
     assert same(state_of(rig), before)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("own", ["a function", "ignored"])
+def test_an_interrupt_goes_to_the_handler_in_force(own: str) -> None:
+    came: list[int] = []
+    handler = signal.SIG_IGN if own == "ignored" else lambda number, frame: came.append(number)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with interrupts_wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert came == []
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert came == ([] if own == "ignored" else [signal.SIGINT])
 
 
 def test_after_an_exception_the_trainer_runs_and_tests_again() -> None:
