@@ -44,15 +44,17 @@ def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]
     """Inside the block ``engine`` is fresh and alone; after it, as it was, however it ended.
 
     It has a new State (with the user's own attributes), clear run flags and only these handlers:
-    Metrics, those on custom events, and those in ``keep`` (the handler itself or the object whose
-    method it is). Putting back what :func:`shared` gives is the caller's business.
+    Metrics, methods of ``engine`` itself, those on custom events, and those in ``keep`` (the
+    handler itself or the object whose method it is). Putting back what :func:`shared` gives is the
+    caller's business.
 
     Yields:
         Names of the suspended handlers.
     """
     attributes = vars(engine)
     saved = dict(attributes)
-    kept, suspended = _sorted_out(saved["_event_handlers"], keep)
+    # Its own methods are how a kind of Engine works (DeterministicEngine), not somebody's wish.
+    kept, suspended = _sorted_out(saved["_event_handlers"], [*keep, engine])
     try:
         attributes |= {"_event_handlers": kept, "state": _fresh(engine.state), **_CLEAR}
         yield suspended

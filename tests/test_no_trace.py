@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from ignite.engine.deterministic import DeterministicEngine
 from ignite.handlers import EarlyStopping
 from ignite.metrics import RunningAverage
 from torch import Tensor
@@ -299,6 +300,24 @@ def test_an_interrupt_goes_to_the_handler_in_force(own: str) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert came == ([] if own == "ignored" else [signal.SIGINT])
+
+
+def test_a_deterministic_engine_is_tested_and_trains_on() -> None:
+    def prepared() -> Rig:
+        rig = Rig()
+        rig.trainer = DeterministicEngine(rig.step)
+        return rig
+
+    untouched = prepared()
+    untouched.trainer.run(untouched.loader, max_epochs=2)
+    expected = state_of(untouched)
+    rig = prepared()
+    result = rig.test().run(rig.trainer, rig.loader)
+    assert (len(result), result.suspended) == (12, ())
+    del rig.losses[:]
+    rig.trainer.run(rig.loader, max_epochs=2)
+    assert rig.losses == untouched.losses
+    assert same(state_of(rig), expected)
 
 
 def test_after_an_exception_the_trainer_runs_and_tests_again() -> None:
