@@ -35,7 +35,8 @@ def fit(rates: Array, heights: Array) -> Knees:
     if len(x) < 3 or smooth.max() - smooth[0] <= _NOISES * noise:
         return Knees(significant=False)
     first, second, slopes = _best_pair(x, y)
-    peak = int(np.argmax(smooth))
+    # Of the rise that was found: what stood out before it ends nothing.
+    peak = first + 1 + int(np.argmax(smooth[first + 1 :]))
     slowed = slopes[1] < _SLOWED * slopes[0]
     to_rate = np.exp if _is_geometric(rates) else np.asarray
     top = None

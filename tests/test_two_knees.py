@@ -15,6 +15,7 @@ from clr_ignite._two_knees import (
     _noise,
     fit,
 )
+from clr_ignite.suggestions import smith_bounds
 
 RATES = np.linspace(0.01, 0.40, 40)
 
@@ -135,3 +136,13 @@ def test_a_rise_until_the_collapse_ends_at_its_peak() -> None:
     found = fit(RATES, knees((0, 0), (5, 0), (30, 10), (31, 0), (39, 0)))
     assert found.base_lr == pytest.approx(RATES[5]) and found.collapsed
     assert found.max_lr == pytest.approx(RATES[30])
+
+
+@pytest.mark.parametrize("height", [0.97, 1.0])
+def test_an_early_peak_does_not_end_the_rise_that_follows(height: float) -> None:
+    """0.3, two points at 1, a level of 0.65, then the rise from the 15th point to the 22nd."""
+    accuracy = np.r_[0.3, 1.0, 1.0, [0.65] * 12, np.linspace(0.65, height, 8), [height] * 12]
+    lr = np.linspace(0.001, 0.02, len(accuracy))
+    bounds = smith_bounds(lr, accuracy)
+    assert bounds.base_lr is not None and bounds.max_lr is not None
+    assert lr[12] <= bounds.base_lr <= lr[17] and lr[20] <= bounds.max_lr <= lr[24]
