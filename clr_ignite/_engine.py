@@ -44,17 +44,16 @@ def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]
     """Inside the block ``engine`` is fresh and alone; after it, as it was, however it ended.
 
     It has a new State (with the user's own attributes), clear run flags and only these handlers:
-    Metrics, methods of ``engine`` itself, those on custom events, and those in ``keep`` (the
-    handler itself or the object whose method it is). Putting back what :func:`shared` gives is the
-    caller's business.
+    Metrics, methods that the class of ``engine`` adds to Engine's, those on custom events, and
+    those in ``keep`` (the handler itself or the object whose method it is). Putting back what
+    :func:`shared` gives is the caller's business.
 
     Yields:
         Names of the suspended handlers.
     """
     attributes = vars(engine)
     saved = dict(attributes)
-    # Its own methods are how a kind of Engine works (DeterministicEngine), not somebody's wish.
-    kept, suspended = _sorted_out(saved["_event_handlers"], [*keep, engine])
+    kept, suspended = _sorted_out(saved["_event_handlers"], [*keep, *_inner_workings(engine)])
     try:
         attributes |= {"_event_handlers": kept, "state": _fresh(engine.state), **_CLEAR}
         yield suspended
@@ -76,6 +75,16 @@ def shared(engine: Engine) -> list[object]:
                 waiting += value.values() if isinstance(value, dict) else ()
                 waiting += value if isinstance(value, list | tuple) else (value,)
     return [*metrics.values(), SimpleNamespace(**_own(engine.state))]
+
+
+def _inner_workings(engine: Engine) -> list[Any]:
+    """The methods by which a kind of Engine works, such as DeterministicEngine's; Engine's own,
+    ``terminate`` say, are attached because somebody wants them."""
+    return [
+        handler
+        for handler in attached_handlers(engine)
+        if getattr(handler, "__self__", None) is engine and not hasattr(Engine, handler.__name__)
+    ]
 
 
 def _sorted_out(
