@@ -227,7 +227,7 @@ def random_states(*loaders: object) -> Restore:
     python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
     initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     cuda = torch.cuda.get_rng_state_all() if initialized else None
-    own = [(generator, generator.get_state()) for generator in generators(loaders)]
+    own = Snapshot(generators(loaders))
 
     def restore() -> None:
         random.setstate(python)
@@ -235,8 +235,7 @@ def random_states(*loaders: object) -> Restore:
         torch.set_rng_state(cpu)
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
-        for generator, state in own:
-            generator.set_state(state)
+        own.restore()
 
     return restore
 

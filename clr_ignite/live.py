@@ -183,7 +183,7 @@ class VisdomPlotter:
         iteration = int(row["iteration"])
         for name, trace in (("lr", "lr"), ("loss", "train_loss")):
             window = self._window(name, y_label=name)
-            window.trace(run or trace).append(iteration, row[name if name == "lr" else trace])
+            window.trace(run or trace).append(iteration, row[trace])
             window.changed = True
         self.metrics(iteration, {n: row[f"eval_{n}"] for n in ("accuracy", "loss")}, run)
 

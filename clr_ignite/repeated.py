@@ -104,15 +104,16 @@ class RepeatedResult:
         A column that only some tests have, such as a metric that one never measured, has empty
         cells in the others' rows.
         """
-        tables = [(result.columns(), len(result)) for result in self.results]
-        seeds = zip(self.seeds, self.results, strict=True)
-        columns: dict[str, list[float]] = {
-            "seed": [int(seed) for seed, result in seeds for _ in range(len(result))]
-        }
-        for name in dict.fromkeys(name for table, _ in tables for name in table):
-            columns[name] = [
-                cell for table, rows in tables for cell in table.get(name, [MISSING] * rows)
+        tables: list[dict[str, Sequence[float]]] = [
+            {"seed": [int(seed)] * len(result), **result.columns()}
+            for seed, result in zip(self.seeds, self.results, strict=True)
+        ]
+        columns = {
+            name: [
+                cell for table in tables for cell in table.get(name, [MISSING] * len(table["seed"]))
             ]
+            for name in dict.fromkeys(name for table in tables for name in table)
+        }
         write_csv(Path(path), columns)
 
 

@@ -58,8 +58,9 @@ def claim(
         if folder.finished:
             return
         environments = known["environments"]
-    if environment(device) not in environments:
-        environments = [*environments, environment(device)]
+    place = environment(device)
+    if place not in environments:
+        environments = [*environments, place]
     folder.write_json("config.json", config | {"environments": environments})
 
 

@@ -84,9 +84,10 @@ class Experiment(Fields):
             self._set(**{name: count(name, getattr(self, name), least=least)})
         self._set(weight_decay=non_negative("weight_decay", self.weight_decay))
         self._set(ema_decay=_share("ema_decay", self.ema_decay))
-        for name, value in self.schedules.items():
-            _check_text("schedule" if name == "lr" else name, value)
-        if not callable(self.momentum):
+        _check_text("schedule", self.schedule)
+        if callable(self.momentum):
+            _check_text("momentum", self.momentum)
+        else:
             self._set(momentum=_share("momentum", self.momentum))
         if self.optimizer in _WITHOUT_MOMENTUM and (callable(self.momentum) or self.momentum):
             raise ValueError(

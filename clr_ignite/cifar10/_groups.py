@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ class Run:
     rows: Sequence[Mapping[str, float]]
     summary: Mapping[str, Any]
 
-    @property
+    @cached_property
     def experiment(self) -> Experiment:
         return Experiment.from_dict(self.config["experiment"])
 
-    @property
+    @cached_property
     def row(self) -> tuple[str, Row | None]:
         """The name and row of the table of experiments, else the schedule's text and None.
 

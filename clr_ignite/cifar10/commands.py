@@ -119,11 +119,12 @@ def replay(options: argparse.Namespace) -> None:
             runs[path] = rows
         else:
             raise RunError(f"{path} holds neither rows of a run nor a range test")
-    names = distinct([path.name for path in runs]) if len(runs) > 1 else [""]
+    # One run's curves keep the names of what they show.
+    names = distinct([path.name for path in runs]) if len(runs) > 1 else [""] * len(runs)
     with VisdomPlotter(options.visdom or None, timeout=30.0) as plotter:
         for result in tests:
             plotter.on_row(result)
-        for name, rows in zip(names, runs.values(), strict=False):
+        for name, rows in zip(names, runs.values(), strict=True):
             for row in rows:
                 plotter.row(row, name)
     if not plotter.close():

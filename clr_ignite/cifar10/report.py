@@ -51,15 +51,13 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
     write_text(out / "report.md", text)
     for family, chosen in _families(groups).items():
         names = distinct([_short(group.name) for group in chosen])
+        named = dict(zip(names, chosen, strict=True))
         _pictures.accuracy(
-            {
-                _label(name, group): (group.curve, group.ends)
-                for name, group in zip(names, chosen, strict=True)
-            },
+            {_label(name, group): (group.curve, group.ends) for name, group in named.items()},
             out / f"accuracy-{family}.png",
         )
         _pictures.schedules(
-            {name: group.runs[0].experiment for name, group in zip(names, chosen, strict=True)},
+            {name: group.runs[0].experiment for name, group in named.items()},
             out / f"schedules-{family}.png",
         )
     for name, result in sweeps.items():
@@ -110,13 +108,13 @@ def _table(groups: Sequence[Group]) -> str:
 
 
 def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> str:
-    runs, row = group.runs, group.row
-    ends = [run.summary["cycle_end_accuracy"] for run in group.whole]
+    runs, whole, row = group.runs, group.whole, group.row
+    ends = [run.summary["cycle_end_accuracy"] for run in whole]
     at_cycle_end = "no cycle ended"
     if None not in ends:
         at_cycle_end = mean_and_spread(ends)
-        if not group.whole[0].summary["ended_at_cycle_end"]:
-            at_cycle_end += f", iteration {group.whole[0].summary['cycle_end_iteration']}"
+        if not whole[0].summary["ended_at_cycle_end"]:
+            at_cycle_end += f", iteration {whole[0].summary['cycle_end_iteration']}"
     on = " (held out)" if runs[0].experiment.held_out else ""
     diverged = sum(run.summary["diverged"] for run in runs)
     published = "-" if row is None or row.published is None else f"{row.published} ({row.source})"
@@ -124,7 +122,7 @@ def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> s
         f"{group.name}{on}" + (f", {diverged} of {len(runs)} diverged" if diverged else ""),
         f"{runs[0].experiment.iterations:,}",
         at_cycle_end,
-        mean_and_spread([run.summary["accuracy"] for run in group.whole]),
+        mean_and_spread([run.summary["accuracy"] for run in whole]),
         published,
         _reached(group, groups),
         ", ".join(sorted({places[place] for run in runs for place in _made_on(run)})),
