@@ -24,9 +24,9 @@ from torch._dynamo.utils import counters
 from benchmarks.page import table
 from benchmarks.training_step import EXPERIMENT, random_data
 from clr_ignite import ScheduleHandler
-from clr_ignite.cifar10._run_folder import processor
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.runs.run_folder import processor
 from clr_ignite.cifar10.training import train
 
 TITLE = "On a GPU"

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 
 from clr_ignite._files import write_text
-from clr_ignite.cifar10._requests import prepared_data, requested_place, seeds
-from clr_ignite.cifar10._run_folder import RunFolder
-from clr_ignite.cifar10._trapezoid import trapezoid
+from clr_ignite.cifar10.cli.options import prepared_data, requested_place, seeds
 from clr_ignite.cifar10.experiments import Experiment
+from clr_ignite.cifar10.experiments.trapezoid import trapezoid
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 
 SETTINGS = (
     *("optimizer", "multipliers", "batch_size", "images", "max_lr", "rise", "level", "middle"),

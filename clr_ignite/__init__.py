@@ -2,7 +2,7 @@
 
 from clr_ignite.handlers import ScheduleHandler, cycle_end
 from clr_ignite.range_test import LRRangeTest
-from clr_ignite.repeated import RepeatedResult, repeat_range_test
+from clr_ignite.range_test.repeated import RepeatedResult, repeat_range_test
 from clr_ignite.result import RangeTestResult
 
 __all__ = [

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 
 from clr_ignite._checks import count, function, instance
-from clr_ignite._engine import attached_handlers, check_engine
+from clr_ignite.no_trace.engine import attached_handlers, check_engine
 from clr_ignite.schedules import Schedule, ends_cycle
 
 

@@ -17,12 +17,12 @@ from ignite.engine import Engine, Events
 
 from benchmarks.gpu import synchronizations
 from clr_ignite import LRRangeTest, ScheduleHandler
-from clr_ignite.cifar10._cuda_graph import GraphedGradients
-from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.models import CaffeFull, CaffeQuick
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.parts.cuda_graph import GraphedGradients
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.cifar10.training import train
 from clr_ignite.schedules import Linear, Triangular
 from tests.cifar10.test_training import cut_off

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from clr_ignite.cifar10.command_line import build_parser
+from clr_ignite.cifar10.cli.command_line import build_parser
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()

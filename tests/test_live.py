@@ -19,13 +19,13 @@ import pytest
 import torch
 
 from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, _scalars, cycle_end
-from clr_ignite import live as live_module
-from clr_ignite._summary import Summary
-from clr_ignite._visdom import Sender, address, connect
-from clr_ignite._windows import Trace, Window, thinned
 from clr_ignite.cifar10.__main__ import main
-from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.live import VisdomPlotter
+from clr_ignite.live import plotter as plotter_module
+from clr_ignite.live.summary import Summary
+from clr_ignite.live.visdom import Sender, address, connect
+from clr_ignite.live.windows import Trace, Window, thinned
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig, computed
 from tests.visdom_server import PASSWORD, USERNAME, Server, put_front_end_in_place
@@ -343,7 +343,7 @@ def test_losses_on_a_device_are_read_by_the_other_thread(
         readers.add(threading.current_thread().name)
         return _scalars.floats(values)
 
-    monkeypatch.setattr(live_module, "floats", floats)
+    monkeypatch.setattr(plotter_module, "floats", floats)
     rig = Rig()
     shared = torch.zeros(1)
     rig.meddle = lambda engine, loss: shared.copy_(loss.detach())

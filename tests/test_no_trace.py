@@ -20,7 +20,7 @@ from ignite.handlers import EarlyStopping
 from ignite.metrics import RunningAverage
 from torch import Tensor
 
-from clr_ignite._interrupts import interrupts_wait
+from clr_ignite.no_trace.interrupts import interrupts_wait
 from clr_ignite.range_test import LRRangeTest
 from tests.rigs import Rig, same, state_of
 

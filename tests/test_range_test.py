@@ -16,10 +16,11 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, _scalars, _sweep
-from clr_ignite._divergence import Divergence
-from clr_ignite._interrupts import Undoing
-from clr_ignite._sweep import RateChanged
+from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, _scalars
+from clr_ignite.no_trace.interrupts import Undoing
+from clr_ignite.range_test import sweep
+from clr_ignite.range_test.divergence import Divergence
+from clr_ignite.range_test.sweep import RateChanged
 from clr_ignite.schedules import Fixed, Geometric, Linear
 from tests.rigs import Rig, computed, same, state_of
 
@@ -214,14 +215,14 @@ def test_the_rule_for_losses_of_any_sign_and_scale(
 def test_losses_on_a_device_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an accelerator the host waits once a block. Here CPU tensors are taken for remote ones."""
     reads: list[int] = []
-    to_host = _sweep._to_host
+    to_host = sweep._to_host
 
     def counted(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
         reads.append(len(rows))
         return to_host(rows)
 
     monkeypatch.setattr(_scalars, "_is_remote", lambda value: True)
-    monkeypatch.setattr(_sweep, "_to_host", counted)
+    monkeypatch.setattr(sweep, "_to_host", counted)
     rig, plain = Rig(), Rig()
     rig.meddle = lambda engine, loss: loss
     result = rig.test(num_iter=120).run(rig.trainer, rig.loader)
@@ -470,7 +471,7 @@ def test_an_evaluator_that_raises_ends_the_test_with_everything_back() -> None:
 
 
 def test_a_step_that_never_steps_ends_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sweep, "_PATIENCE", 20)
+    monkeypatch.setattr(sweep, "_PATIENCE", 20)
     rig = Rig()
     with pytest.raises(RuntimeError, match="no step in 20 iterations"):
         rig.test().run(Engine(lambda engine, batch: 1.0), rig.loader)

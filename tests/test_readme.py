@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from clr_ignite.cifar10.command_line import build_parser
+from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.experiments import FAMILIES
 from clr_ignite.cifar10.report import write_report
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from clr_ignite._snapshot import Snapshot, random_states
+from clr_ignite.no_trace.snapshot import Snapshot, random_states
 
 
 class Holder:

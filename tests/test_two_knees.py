@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clr_ignite._two_knees import (
+from clr_ignite.suggestions import smith_bounds
+from clr_ignite.suggestions.knees import (
     Knees,
     _before_collapse,
     _best_pair,
@@ -15,7 +16,6 @@ from clr_ignite._two_knees import (
     _noise,
     fit,
 )
-from clr_ignite.suggestions import smith_bounds
 
 RATES = np.linspace(0.01, 0.40, 40)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from clr_ignite import visdom_assets
-from clr_ignite.visdom_assets import AssetError, in_place, install, main, static_folder
+from clr_ignite.live import visdom_assets
+from clr_ignite.live.visdom_assets import AssetError, in_place, install, main, static_folder
 from tests.visdom_server import put_front_end_in_place
 
 ASSETS = [

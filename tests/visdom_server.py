@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clr_ignite.visdom_assets import in_place, install, static_folder
+from clr_ignite.live.visdom_assets import in_place, install, static_folder
 
 USERNAME, PASSWORD = "reader", "not-a-secret"
 
@@ -97,7 +97,7 @@ class Server:
             self.process = None
 
     def client(self) -> Any:
-        from clr_ignite._visdom import connect
+        from clr_ignite.live.visdom import connect
 
         return connect("http://127.0.0.1", self.port, USERNAME, PASSWORD, 10.0, self.base_url)
 

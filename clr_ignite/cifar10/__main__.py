@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from clr_ignite.cifar10._requests import check_numbers
-from clr_ignite.cifar10._run_folder import RunError
-from clr_ignite.cifar10.command_line import build_parser
+from clr_ignite.cifar10.cli.command_line import build_parser
+from clr_ignite.cifar10.cli.options import check_numbers
+from clr_ignite.cifar10.runs.run_folder import RunError
 
 
 class _Terminated(BaseException):

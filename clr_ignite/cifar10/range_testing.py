@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from clr_ignite.cifar10._claim import claim
-from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.runs.provenance import claim
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Linear

@@ -13,11 +13,11 @@ import torch
 from ignite.engine import Engine, Events
 
 from clr_ignite._checks import check_fields
-from clr_ignite.cifar10._claim import claim
-from clr_ignite.cifar10._run_folder import RunFolder
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.runs.provenance import claim
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.handlers import ScheduleHandler
 from clr_ignite.schedules import ends_cycle
 

@@ -12,13 +12,15 @@ import pytest
 import torch
 
 from clr_ignite import RangeTestResult
-from clr_ignite.cifar10 import _pictures, _requests, report
+from clr_ignite.cifar10 import report
 from clr_ignite.cifar10.__main__ import main
-from clr_ignite.cifar10._groups import Run, grouped, read_run
-from clr_ignite.cifar10._run_folder import RunError, RunFolder
-from clr_ignite.cifar10.commands import describe
+from clr_ignite.cifar10.cli import options
+from clr_ignite.cifar10.cli.commands import describe
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
+from clr_ignite.cifar10.report import pictures
+from clr_ignite.cifar10.report.groups import Run, grouped, read_run
+from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 COMMANDS = ("range-test", "train", "preview", "reproduce", "report", "replay")
 
@@ -37,7 +39,7 @@ def little_data(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return DataSet("digits", whole.classes, train, test)
 
-    monkeypatch.setattr(_requests, "load", few)
+    monkeypatch.setattr(options, "load", few)
 
 
 def swept(path: Path, **changes: Any) -> Path:
@@ -73,7 +75,7 @@ def test_help_shows_an_example_that_parses(
     (example,) = re.findall(r"example:\n  python -m clr_ignite.cifar10 (.*)", text)
     import shlex
 
-    from clr_ignite.cifar10.command_line import build_parser
+    from clr_ignite.cifar10.cli.command_line import build_parser
 
     assert build_parser().parse_args(shlex.split(example)).name == command
 
@@ -162,15 +164,15 @@ def test_a_broken_off_range_test_goes_on(tmp_path: Path, monkeypatch: Any) -> No
 def test_a_range_test_killed_after_its_last_step_is_not_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from clr_ignite import _checkpoint
     from clr_ignite.cifar10 import range_testing
+    from clr_ignite.range_test import checkpoint
 
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
 
     words = ["range-test", "--batch-size", "10", "--no-progress", "--iterations", "20"]
     words += ["--out", str(tmp_path)]
-    monkeypatch.setattr(_checkpoint.SweepFile, "remove", die)
+    monkeypatch.setattr(checkpoint.SweepFile, "remove", die)
     assert main(words) == 130
     monkeypatch.setattr(range_testing, "build", lambda *_, **__: pytest.fail("run again"))
     assert main(words) == 0
@@ -392,7 +394,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_requests, "load", load)
+    monkeypatch.setattr(options, "load", load)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert main([*FIXED, "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
@@ -483,7 +485,7 @@ def test_runs_and_range_tests_of_the_same_name_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[list[str]] = []
-    monkeypatch.setattr(_pictures, "accuracy", lambda curves, path: drawn.append(list(curves)))
+    monkeypatch.setattr(pictures, "accuracy", lambda curves, path: drawn.append(list(curves)))
     words = ["--iterations", "4", "--eval-every", "4", "--schedule", "Triangular(0.001, 0.006, 5)"]
     assert train(tmp_path / "a", *words) == 0
     assert train(tmp_path / "b", *words, "--no-multipliers") == 0
@@ -528,7 +530,7 @@ def test_rows_are_drawn_by_family_with_the_row_that_they_are_held_against(
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         drawn[path.name] = labels, axes.get_xscale()
 
-    monkeypatch.setattr(_pictures, "save", saved)
+    monkeypatch.setattr(pictures, "save", saved)
     names = ("full-muon-1500", "quick-caffe", "full-decay", "full-fixed", "full-adam-fixed")
     runs = [finished_run(tmp_path / name, name, 0, [0.5, 0.7]) for name in names]
     report.write_report(runs, tmp_path / "report")

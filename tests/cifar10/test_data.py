@@ -17,9 +17,9 @@ import pytest
 import torch
 from PIL import Image
 
-from clr_ignite.cifar10 import _folder
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
 from clr_ignite.cifar10.data import DataError, Images, load
+from clr_ignite.cifar10.data import folder as folders
 
 CLASSES = ("cat", "dog", "emu")
 
@@ -60,7 +60,7 @@ def test_a_folder_of_class_folders(folder: Path) -> None:
 
 def test_the_cache_is_used_and_gives_the_same(folder: Path, monkeypatch: Any) -> None:
     first = load("folder", folder)
-    monkeypatch.setattr(_folder, "_picture", lambda path: pytest.fail("decoded again"))
+    monkeypatch.setattr(folders, "_picture", lambda path: pytest.fail("decoded again"))
     second = load("folder", folder)
     assert torch.equal(first.train.pixels, second.train.pixels)
     assert torch.equal(first.test.labels, second.test.labels)
@@ -280,7 +280,7 @@ def test_broken_bytes_are_refused_by_name_or_read_as_a_picture(folder: Path, end
             broken[chance.randrange(len(broken) // chance.choice((1, 20)))] = chance.randrange(256)
         path.write_bytes(broken[: chance.choice((len(broken), chance.randrange(len(broken))))])
         try:
-            assert _folder._picture(path).shape == (3, 32, 32)
+            assert folders._picture(path).shape == (3, 32, 32)
         except DataError as error:
             assert str(path) in str(error)
             refused += 1
@@ -315,7 +315,7 @@ def test_a_cache_with_a_right_sum_of_wrong_arrays_is_not_used(folder: Path, chan
     with np.load(cache) as content:
         arrays = change(dict(content))
     pairs = tuple((arrays[f"{s}_pixels"], arrays[f"{s}_labels"]) for s in ("train", "test"))
-    np.savez(cache, **(arrays | {"sum": np.array(_folder._checksum(pairs))}))
+    np.savez(cache, **(arrays | {"sum": np.array(folders._checksum(pairs))}))
     again = load("folder", folder)
     assert torch.equal(first.train.labels, again.train.labels)
     assert torch.equal(first.test.pixels, again.test.pixels)

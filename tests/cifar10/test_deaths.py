@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clr_ignite.cifar10._run_folder import RunFolder
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 from tests.cifar10.deaths import COMMANDS, contents, differences
 
 ROOT = Path(__file__).parent.parent.parent

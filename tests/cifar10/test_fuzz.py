@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from clr_ignite.cifar10 import _requests, jobs
 from clr_ignite.cifar10.__main__ import main
-from clr_ignite.cifar10._places import here
-from clr_ignite.cifar10.command_line import build_parser
+from clr_ignite.cifar10.cli import options
+from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.data import DataSet, load
+from clr_ignite.cifar10.reproducing import jobs
+from clr_ignite.cifar10.reproducing.executors import here
 from tests.cifar10.test_command_line import swept
 
 STEPS = 12  # after which a command is interrupted: whoever asks for 2**60 iterations may have them
@@ -85,12 +86,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
         raise ConnectionError("no network")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_requests, "load", loaded)
+        patch.setattr(options, "load", loaded)
         patch.setattr(jobs, "load", loaded)
         patch.setattr(torch.optim.SGD, "step", count)
-        patch.setattr(_requests, "in_processes", lambda jobs, workers: here(jobs))
+        patch.setattr(options, "in_processes", lambda jobs, workers: here(jobs))
         patch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).write_bytes(b"PNG"))
-        patch.setattr("clr_ignite.live.connect", refuse)
+        patch.setattr("clr_ignite.live.plotter.connect", refuse)
         patch.setattr("torchvision.datasets.cifar.download_and_extract_archive", refuse)
         patch.chdir(folder)
         swept(folder / "bounds.json")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clr_ignite.cifar10._muon import MuonSGD, orthogonalized
 from clr_ignite.cifar10.models import CaffeFull
+from clr_ignite.cifar10.parts.muon import MuonSGD, orthogonalized
 
 SETTINGS = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from clr_ignite.cifar10._places import here, on_ray
-from clr_ignite.cifar10._run_folder import RunFolder
-from clr_ignite.cifar10.jobs import Job
 from clr_ignite.cifar10.reproducing import reproduce
+from clr_ignite.cifar10.reproducing.executors import here, on_ray
+from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.runs.run_folder import RunFolder
 from tests.cifar10.test_reproducing import LITTLE, files, jobs, wait_for
 
 LONG = replace(LITTLE, iterations=400)

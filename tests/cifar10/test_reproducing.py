@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from clr_ignite.cifar10._places import here, in_processes
-from clr_ignite.cifar10._run_folder import InUse, RunError, RunFolder
-from clr_ignite.cifar10._run_lines import RunLines
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.jobs import Job
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce
+from clr_ignite.cifar10.reproducing.executors import here, in_processes
+from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.reproducing.progress import RunLines
+from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder
 from clr_ignite.schedules import Fixed, Triangular
 
 # 1,437 digits in batches of 10: 143 an epoch, so that 7 ends neither an epoch nor a cycle.

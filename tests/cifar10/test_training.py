@@ -18,10 +18,10 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from clr_ignite.cifar10._run_folder import InUse, RunError, RunFolder, commit
 from clr_ignite.cifar10.data import DataSet, Images, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder, commit
 from clr_ignite.cifar10.training import summary, train
 from clr_ignite.schedules import Fixed, Linear, Triangular
 
@@ -311,7 +311,7 @@ def test_a_second_process_on_the_folder_is_refused(data: DataSet, tmp_path: Path
             sys.executable,
             "-c",
             "import sys, time; from pathlib import Path\n"
-            "from clr_ignite.cifar10._run_folder import RunFolder\n"
+            "from clr_ignite.cifar10.runs.run_folder import RunFolder\n"
             "with RunFolder(Path(sys.argv[1])).locked():\n"
             "    print('held', flush=True); time.sleep(60)",
             str(tmp_path),

@@ -1,0 +1,204 @@
+"""From the command line's options to data and experiments."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+from typing import Any
+
+import torch
+
+from clr_ignite.cifar10.data import DataSet, load
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
+from clr_ignite.cifar10.experiments.experiment import CHOICES
+from clr_ignite.cifar10.reproducing import jobs_of
+from clr_ignite.cifar10.reproducing.executors import Place, here, in_processes, on_ray
+from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.result import RangeTestResult
+from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_size_from_epochs
+from clr_ignite.schedules.text import parse_schedule
+
+_PASSED_ON = (
+    *CHOICES,
+    *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
+)
+_LARGE = 2**62
+_RANGES = {
+    **dict.fromkeys(("iterations", "eval_every", "batch_size", "step_size"), (1, _LARGE)),
+    **dict.fromkeys(("seed", "hold_out"), (0, _LARGE)),
+    **dict.fromkeys(("workers", "threads"), (1, 1_024)),
+}
+_SEEDS = 10_000  # in one command at most
+_CYCLES = 5  # of a run whose length is not given
+
+
+def check_numbers(options: argparse.Namespace) -> None:
+    """Refuse whole numbers out of range, whatever the command."""
+    for name, (least, most) in _RANGES.items():
+        value = getattr(options, name, None)
+        if value is not None and not least <= value <= most:
+            rule = f"at least {least}" if value < least else f"at most {most}"
+            raise ValueError(f"--{name.replace('_', '-')} must be {rule}, got {value}")
+
+
+def prepared_data(options: argparse.Namespace) -> DataSet:
+    """The data set asked for; refuses a device that is not there and sets torch's CPU threads."""
+    try:
+        torch.zeros(1, device=options.device).item()  # "meta" can be named but holds nothing
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"--device {options.device!r} cannot be used here: {reason}") from error
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    return load(options.data, options.folder)
+
+
+def training_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
+    """The row named with --experiment, with every option given put in."""
+    given = _given(options)
+    if options.hold_out is not None:
+        given["held_out"] = options.hold_out
+    if options.schedule is not None or options.bounds is not None:
+        given["schedule"] = schedule = requested_schedule(
+            options, _per_epoch(options, data, given.get("held_out", 0))
+        )
+        if options.iterations is None and not options.experiment:
+            given["iterations"] = _length(schedule)
+    elif options.experiment:
+        _refuse_shapes(options, "--experiment")
+    else:
+        raise ValueError("one of --schedule, --bounds and --experiment is needed")
+    if options.iterations is not None:
+        given["iterations"] = options.iterations
+    return Experiment.from_dict(_row(options) | given)
+
+
+def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
+    """The sweep as an experiment whose schedule runs from --start-lr to --end-lr."""
+    given = _given(options)
+    held = len(data.train) // 25 if options.hold_out is None else options.hold_out
+    if held < 1:
+        raise ValueError(f"--hold-out must be at least 1, got {held}: accuracy is measured there")
+    iterations = options.iterations
+    if iterations is None:
+        iterations = 8 * _per_epoch(options, data, held)
+    kind = Linear if options.step_mode == "linear" else Geometric
+    sweep = {
+        "schedule": kind(options.start_lr, options.end_lr, iterations - 1),
+        "iterations": iterations,
+        "held_out": held,
+        "ema_decay": 0.0,  # the rate just used shows in the weights themselves
+    }
+    experiment = Experiment.from_dict(_row(options) | given | sweep)
+    if callable(experiment.momentum):
+        raise ValueError(
+            f"--momentum must be a number in a range test, got {experiment.momentum!r}: only the "
+            "rate is swept"
+        )
+    return experiment
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds written as ``0-4`` or ``0,2,7``, each once.
+
+    >>> seeds("0-2,7")
+    [0, 1, 2, 7]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise argparse.ArgumentTypeError(f"seeds are written as 0-4 or 0,2,7, got {text!r}")
+        chosen = range(int(first), int(last or first) + 1)
+        if len(chosen) > _SEEDS or chosen.stop > _LARGE:
+            raise argparse.ArgumentTypeError(f"seeds are at most {_SEEDS:,}, up to 2**62")
+        found += chosen
+    if not found or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"seeds must be given, each once, got {text!r}")
+    return found
+
+
+def requested_jobs(options: argparse.Namespace) -> list[Job]:
+    """What ``reproduce`` is asked for; looks at names, numbers, device and data beforehand."""
+    unknown = [name for name in options.rows if name not in EXPERIMENTS]
+    if unknown:
+        raise ValueError(f"no such rows: {', '.join(unknown)}; there are {', '.join(EXPERIMENTS)}")
+    if options.ray is None:
+        prepared_data(options)
+    rows = options.rows or list(EXPERIMENTS)
+    cores = len(os.sched_getaffinity(0)) if options.ray is None else 1
+    return jobs_of(
+        {name: EXPERIMENTS[name].experiment for name in rows},
+        options.seeds,
+        options.out,
+        iterations=options.iterations,
+        data=options.data,
+        folder=options.folder and options.folder.absolute(),
+        device=options.device,
+        eval_every=options.eval_every,
+        threads=options.threads or max(1, cores // options.workers),
+    )
+
+
+def requested_place(options: argparse.Namespace) -> Place:
+    """Where ``reproduce`` runs its jobs."""
+    if options.ray is not None:
+        return functools.partial(on_ray, address=options.ray or None)
+    if options.workers > 1:
+        return functools.partial(in_processes, workers=options.workers)
+    return here
+
+
+def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None) -> Schedule:
+    """What --schedule writes, or --bounds, --policy and --step-size ask for."""
+    if options.schedule is not None:
+        _refuse_shapes(options, "--schedule")
+        return parse_schedule(options.schedule)
+    if options.step_size is None and per_epoch is None:
+        raise ValueError("--bounds needs a --step-size here")
+    step_size = options.step_size
+    if step_size is None:
+        step_size = step_size_from_epochs(4, per_epoch or 1)
+    result = RangeTestResult.from_json(options.bounds)
+    return result.schedule(step_size, options.policy or "triangular")
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    found = {name: getattr(options, name, None) for name in _PASSED_ON}
+    given = {name: value for name, value in found.items() if value is not None}
+    if "momentum" in given:
+        given["momentum"] = _number_or_schedule(given["momentum"])
+    return given
+
+
+def _row(options: argparse.Namespace) -> dict[str, Any]:
+    return EXPERIMENTS[options.experiment].experiment.to_dict() if options.experiment else {}
+
+
+def _refuse_shapes(options: argparse.Namespace, given: str) -> None:
+    if options.policy or options.step_size is not None:
+        raise ValueError(f"--policy and --step-size belong to --bounds, not to {given}")
+
+
+def _per_epoch(options: argparse.Namespace, data: DataSet, held: int) -> int:
+    settings = _row(options) | _given(options)
+    batch_size = int(settings.get("batch_size", Experiment.batch_size))
+    return max(1, (len(data.train) - held) // batch_size)
+
+
+def _length(schedule: Schedule) -> int:
+    """Five cycles, or a OneCycle's own length."""
+    if isinstance(schedule, OneCycle):
+        return schedule.total
+    step_size = getattr(schedule, "step_size", None)
+    if step_size is None:
+        raise ValueError(f"{schedule!r} has no cycles to count: give --iterations")
+    return 2 * _CYCLES * int(step_size)
+
+
+def _number_or_schedule(text: str) -> float | Schedule:
+    try:
+        return float(text)
+    except ValueError:
+        return parse_schedule(text)

@@ -1,0 +1,157 @@
+"""Run folders read back, those that differ in nothing but the seed together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
+from clr_ignite.cifar10.runs.provenance import read_config, same_data
+from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
+from clr_ignite.cifar10.training import summary
+
+_CIFAR10 = set("airplane automobile bird cat deer dog frog horse ship truck".split())
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder read back: its configuration, its rows, and a summary of them."""
+
+    config: Mapping[str, Any]
+    rows: Sequence[Mapping[str, float]]
+    summary: Mapping[str, Any]
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        return Experiment.from_dict(self.config["experiment"])
+
+    @cached_property
+    def row(self) -> tuple[str, Row | None]:
+        """The name and row of the table of experiments, else the schedule's text and None.
+
+        The table is about CIFAR-10: on other data the row is None as well.
+        """
+        on_cifar10 = set(self.config["data"]["classes"]) == _CIFAR10
+        for name, row in EXPERIMENTS.items():
+            if row.experiment == self.experiment:
+                return name, row if on_cifar10 else None
+        return str(self.config["experiment"]["schedule"]), None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but the seed.
+
+    Args:
+        name: the row's, or the schedule's text with what tells it from others of that text.
+        runs: at least one.
+    """
+
+    name: str
+    runs: Sequence[Run]
+
+    @property
+    def whole(self) -> Sequence[Run]:
+        """Those that did not diverge; all of them where every one did."""
+        return [run for run in self.runs if not run.summary["diverged"]] or self.runs
+
+    @property
+    def row_name(self) -> str:
+        """In the table of experiments, if there."""
+        return self.runs[0].row[0]
+
+    @property
+    def row(self) -> Row | None:
+        return self.runs[0].row[1]
+
+    @property
+    def curve(self) -> dict[int, float]:
+        """Mean accuracy (0..1) by iteration, where all whole runs were evaluated."""
+        curves = [{int(r["iteration"]): r["eval_accuracy"] for r in run.rows} for run in self.whole]
+        shared = sorted(set.intersection(*map(set, curves)))
+        return {at: statistics.mean(curve[at] for curve in curves) for at in shared}
+
+    @property
+    def ends(self) -> list[int]:
+        """Iterations at which a cycle ends."""
+        return [int(row["iteration"]) for row in self.whole[0].rows if row["cycle_end"]]
+
+    @property
+    def accuracy(self) -> float:
+        """The mean of the whole runs at the end, 0..1."""
+        return statistics.fmean(run.summary["accuracy"] for run in self.whole)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder.
+
+    Raises:
+        RunError: there is no run, or none that is finished.
+    """
+    folder = RunFolder(path)
+    config, rows = read_config(folder), folder.rows()
+    if config is None or not rows:
+        raise RunError(f"{path} holds no run: give folders that train wrote")
+    if folder.read_json("result.json") is None:
+        raise RunError(f"{path} holds an unfinished run: start it again to finish it")
+    return Run(config, rows, summary(rows, config["experiment"]["iterations"]))
+
+
+def grouped(runs: Sequence[Run]) -> list[Group]:
+    """Rows of the table of experiments in its order, then the others as they were given."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(repr((run.experiment, same_data(run.config["data"]))), []).append(run)
+    for same in found.values():
+        _refuse_repeated_seeds(same)
+    order = list(EXPERIMENTS)
+    alike: dict[str, list[Sequence[Run]]] = {}
+    for runs in found.values():
+        alike.setdefault(runs[0].row[0], []).append(runs)
+    groups = [
+        Group(name, runs)
+        for text, several in alike.items()
+        for name, runs in zip(_told_apart(text, several), several, strict=True)
+    ]
+    return sorted(
+        groups, key=lambda g: order.index(g.row_name) if g.row_name in order else len(order)
+    )
+
+
+def _told_apart(text: str, several: Sequence[Sequence[Run]]) -> list[str]:
+    """``text`` for one, else with the settings in which they differ, or with numbers."""
+    settings = [
+        {**runs[0].config["experiment"], "data": runs[0].config["data"].get("name")}
+        for runs in several
+    ]
+    differing = [key for key in settings[0] if len({repr(one[key]) for one in settings}) > 1]
+    names = [", ".join([text, *(f"{key} {one[key]}" for key in differing)]) for one in settings]
+    return distinct(names)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """``names``, the second and later ones of the same with a number.
+
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    found: list[str] = []
+    for name in names:
+        told_apart, number = name, 1
+        while told_apart in found:
+            number += 1
+            told_apart = f"{name} ({number})"
+        found.append(told_apart)
+    return found
+
+
+def _refuse_repeated_seeds(runs: Sequence[Run]) -> None:
+    seeds = [run.config["seed"] for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise RunError(
+            f"the same experiment and seed are given twice (seeds {seeds}): n counts seeds"
+        )

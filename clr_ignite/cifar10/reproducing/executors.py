@@ -1,0 +1,124 @@
+"""Where jobs run: in this process, in processes of their own, on a Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, cast
+
+from clr_ignite.cifar10.reproducing.jobs import Job, loaded
+from clr_ignite.cifar10.runs.run_folder import RunFolder
+
+Outcome = tuple[Job, dict[str, Any] | Exception]
+Place = Callable[[Sequence[Job]], Generator[Outcome]]
+
+
+def here(jobs: Sequence[Job]) -> Generator[Outcome]:
+    """One after the other in this process."""
+    loaded.cache_clear()  # the pictures may not be those of an earlier list of jobs any more
+    for job in jobs:
+        yield job, _caught(job.run)
+
+
+def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Outcome]:
+    """``workers`` at a time, each in a process of its own; outcomes as they come.
+
+    A process that dies is started again as long as its run got further. Leaving the iterator
+    early ends the processes; so does the death of this one.
+    """
+    leaving = threading.Event()
+    threads = ThreadPoolExecutor(workers, initializer=_leave_interrupts_to_others)
+    futures: dict[Future[dict[str, Any] | Exception], Job] = {}
+    try:
+        for job in jobs:
+            futures[threads.submit(_caught, functools.partial(_alone, job, leaving))] = job
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        leaving.set()
+        threads.shutdown(wait=False, cancel_futures=True)
+        while wait(futures, timeout=0.2).not_done:
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+
+def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Outcome]:
+    """As tasks of a Ray cluster: ``threads`` CPUs and, on cuda, one GPU each.
+
+    A task whose machine dies starts again on another one and goes on from the run folder, which
+    must therefore lie on a file system that all machines share.
+
+    Args:
+        address: of a running cluster; None starts one on this machine.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError("--ray needs Ray: pip install clr_ignite[ray]") from error
+    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    try:
+        task = ray.remote(Job.run)
+        waiting = {
+            task.options(
+                num_cpus=job.threads, num_gpus=int(job.device.startswith("cuda")), max_retries=-1
+            ).remote(job): job
+            for job in jobs
+        }
+        while waiting:
+            for reference in ray.wait(list(waiting))[0]:
+                yield waiting.pop(reference), _fetched(ray.get, reference)
+    finally:
+        ray.shutdown()
+
+
+def _caught(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:
+    """One run's error is its own: the others go on."""
+    try:
+        return call()
+    except Exception as error:
+        return error
+
+
+def _fetched(get: Callable[[Any], Any], reference: Any) -> dict[str, Any] | Exception:
+    return _caught(lambda: cast(dict[str, Any], get(reference)))
+
+
+def _alone(job: Job, leaving: threading.Event) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    while True:
+        before = RunFolder(job.out).last_iteration()
+        try:
+            quiet = logging.getLogger("ignite").level
+            with ProcessPoolExecutor(1, context, _start_worker, (quiet,)) as pool:
+                return pool.submit(job.run).result()
+        except BrokenProcessPool:
+            if leaving.is_set() or RunFolder(job.out).last_iteration() <= before:
+                raise
+
+
+def _leave_interrupts_to_others() -> None:
+    """Block Ctrl-C in this thread and, from their first moment, in the processes it starts.
+
+    A terminal sends it to all of them: the main thread hears it and ends the others.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _start_worker(level: int) -> None:
+    """Log as the parent does, and end as soon as it is gone."""
+    logging.getLogger("ignite").setLevel(level)
+
+    def watch() -> None:
+        with contextlib.suppress(Exception):
+            multiprocessing.parent_process().join()  # type: ignore[union-attr]
+        os._exit(1)  # the run folder is safe at any moment
+
+    threading.Thread(target=watch, daemon=True).start()

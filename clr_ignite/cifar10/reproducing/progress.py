@@ -1,0 +1,79 @@
+"""One progress line for each run, read from the run folders: it works wherever the runs are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
+
+from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
+
+
+class RunLines:
+    """A context in which a line of each job moves with its evaluations and shows the time left.
+
+    Args:
+        jobs: one line each, in this order.
+        every: seconds between two looks.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, every: float = 1.0) -> None:
+        self._lines = [_Line(job, position) for position, job in enumerate(jobs)]
+        self._every = every
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> RunLines:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        for line in self._lines:
+            line.look()
+            line.bar.close()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._every):
+            for line in self._lines:
+                line.look()
+
+
+class _Line:
+    def __init__(self, job: Job, position: int) -> None:
+        self.folder = RunFolder(job.out)
+        done = self.folder.last_iteration()
+        self.bar: Any = tqdm(
+            desc=f"{job.name}, seed {job.seed}",
+            total=job.experiment.iterations,
+            initial=done,
+            position=position,
+            unit="it",
+        )
+        self.started = False
+        self.looked = time.time()
+
+    def look(self) -> None:
+        try:
+            rows = self.folder.rows()
+        except (OSError, RunError):
+            return  # being replaced, or on a file system that stumbles: the next look will see
+        done = int(rows[-1]["iteration"]) if rows else 0
+        if done > self.bar.n:
+            if not self.started:  # the time in the queue is not the run's
+                self.started = True
+                self.bar.start_t = self.bar.last_print_t = self.looked
+            self.bar.set_postfix(accuracy=f"{100 * rows[-1]['eval_accuracy']:.2f} %", refresh=False)
+            self.bar.update(done - self.bar.n)
+        self.looked = self.looked if self.started else time.time()

@@ -1,0 +1,70 @@
+"""``reproduce``: rows of the table and seeds into run folders, wherever there is room."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clr_ignite.cifar10.experiments import Experiment
+from clr_ignite.cifar10.reproducing.executors import Place
+from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.reproducing.progress import RunLines
+from clr_ignite.cifar10.runs.run_folder import RunError
+
+
+def jobs_of(
+    experiments: Mapping[str, Experiment],
+    seeds: Iterable[int],
+    out: Path,
+    *,
+    iterations: int | None = None,
+    **settings: Any,
+) -> list[Job]:
+    """A job for each experiment and seed, all of the first seed first, in ``out/NAME-SEED``.
+
+    Args:
+        iterations: cut every run to so many at most.
+        settings: the other fields of :class:`Job`.
+    """
+    jobs = []
+    for seed in seeds:
+        for name, experiment in experiments.items():
+            if iterations is not None:
+                experiment = replace(experiment, iterations=min(iterations, experiment.iterations))
+            path = out.absolute() / f"{name}-{seed}"
+            jobs.append(Job(name=name, experiment=experiment, seed=seed, out=path, **settings))
+    return jobs
+
+
+def reproduce(
+    jobs: list[Job],
+    place: Place,
+    *,
+    progress: bool = True,
+    finished: Callable[[Job, dict[str, Any]], None] = lambda job, result: None,
+) -> None:
+    """Run what is missing of ``jobs``; every run folder resumes where it stopped.
+
+    Args:
+        place: what runs them, such as ``_places.here``.
+        progress: a progress line for each run.
+        finished: called with each job and its result as it ends.
+
+    Raises:
+        RunError: runs that could not be finished, each with its error; the others are.
+    """
+    failed = []
+    with (
+        RunLines(jobs) if progress else contextlib.nullcontext(),
+        contextlib.closing(place(jobs)) as outcomes,
+    ):
+        for job, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                failed.append(f"{job.name}, seed {job.seed}: {type(outcome).__name__}: {outcome}")
+            else:
+                finished(job, outcome)
+    if failed:
+        raise RunError(f"{len(failed)} of {len(jobs)} runs failed: {'; '.join(failed)}")

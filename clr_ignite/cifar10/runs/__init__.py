@@ -1,0 +1,1 @@
+"""A run's folder: what is written while it trains, and whose it is."""

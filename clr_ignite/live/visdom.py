@@ -1,0 +1,178 @@
+"""The thread that keeps a Visdom server up to date, and a client that cannot hang."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from clr_ignite.live.windows import Window
+
+_LOG = logging.getLogger("clr_ignite.visdom")
+
+
+class Refused(ConnectionError):
+    """The server answered, but does not take what is sent: the login is missing or wrong."""
+
+
+def connect(
+    server: str,
+    port: int,
+    username: str | None,
+    password: str | None,
+    timeout: float,
+    base_url: str = "",
+) -> Any:
+    """A Visdom client whose every request ends within ``timeout`` seconds of silence.
+
+    Raises:
+        ConnectionError: no server, a refused login, no answer in time.
+    """
+    import requests
+
+    logging.getLogger("visdom").setLevel(logging.ERROR)  # it warns of what is meant here
+    try:
+        client = _client_class(timeout)(
+            server=server,
+            port=port,
+            base_url=base_url,
+            username=username,
+            password=password,
+            use_incoming_socket=False,
+            raise_exceptions=True,
+        )
+        if not client.check_connection():
+            raise Refused("it wants a login")
+    except (requests.RequestException, RuntimeError) as error:
+        raise ConnectionError(str(error)) from error
+    return client
+
+
+def _client_class(timeout: float) -> Any:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    # Here, since it takes seconds; and untyped, since its own annotations lack half of it.
+    visdom: Any = importlib.import_module("visdom")
+
+    class Limited(HTTPAdapter):
+        def send(self, *args: Any, **options: Any) -> Any:
+            return super().send(*args, **(options | {"timeout": (timeout, timeout)}))
+
+    class Client(visdom.Visdom):  # type: ignore[misc]
+        _session: Any
+
+        @property
+        def session(self) -> Any:
+            """Visdom's own has no time-out, and the login is posted inside it."""
+            if self._session is None:
+                session = requests.Session()
+                session.mount("http://", Limited())
+                session.mount("https://", Limited())
+                if self.username:
+                    _log_in(self, session)
+                self._session = session
+            return self._session
+
+    return Client
+
+
+def _log_in(client: Any, session: Any) -> None:
+    answer = session.post(
+        f"{client.server}:{client.port}{client.base_url}",
+        json={"username": client.username, "password": client.password},
+    )
+    if not answer.ok:
+        raise Refused("the login was refused")
+
+
+class Sender(threading.Thread):
+    """Sends whole views of windows that changed, about every ``every`` seconds.
+
+    What cannot be sent waits: a window stays marked as changed, and once a server answers again
+    every window is sent. Warnings are logged once for each stretch of failures.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        windows: Callable[[], Iterable[Window]],
+        env: str,
+        every: float,
+        hint: str,
+    ) -> None:
+        super().__init__(name="clr_ignite-visdom", daemon=True)
+        self._connect, self._windows, self._env = connect, windows, env
+        self._every, self._hint = every, hint
+        self._wake, self._ending = threading.Event(), threading.Event()
+        self._client: Any = None
+        self._failing = False
+
+    def run(self) -> None:
+        ending = False
+        while not ending:
+            self._wake.wait(self._every)
+            self._wake.clear()
+            ending = self._ending.is_set()  # asked first: what came during an update is sent too
+            self._update()
+        if self._client is not None:
+            try:
+                self._client.save([self._env])
+            except Exception as error:
+                _LOG.warning("Visdom did not save its windows: %s", error)
+
+    def close(self, timeout: float) -> bool:
+        """Send what is waiting and end, within ``timeout`` seconds; whether all has arrived."""
+        self._ending.set()
+        self._wake.set()
+        if self.is_alive():
+            self.join(timeout)
+        return not (self.is_alive() or self._failing)
+
+    def _update(self) -> None:
+        windows: list[Window] = []
+        try:
+            windows += self._windows()
+            if self._client is None:
+                self._client = self._connect()
+                _mark(windows)
+            elif windows and not self._client.win_exists(windows[0].name, self._env):
+                _mark(windows)  # a restarted server has lost them
+            for window in windows:
+                if window.changed:
+                    window.changed = False  # before the view: what comes meanwhile counts again
+                    if not self._client._send(window.message(self._env), endpoint="events"):
+                        raise Refused("it does not take windows: the login is missing")
+            self._failing = False
+        except Exception as error:  # whatever happens here, training goes on
+            self._client = None
+            _mark(windows)
+            if not self._failing:
+                self._failing = True
+                _LOG.warning("no Visdom to draw in (%s); the curves wait. %s", error, self._hint)
+
+
+def _mark(windows: Iterable[Window]) -> None:
+    for window in windows:
+        window.changed = True
+
+
+def address(url: str | None) -> tuple[str, int, str]:
+    """Server with its scheme, port, and the path below which a server's -base_url has it."""
+    given = url or os.environ.get("VISDOM_SERVER_URL") or "http://127.0.0.1"
+    if "@" in given:  # before any error that repeats it
+        raise ValueError("url must hold no login: it goes into username and password")
+    try:
+        parts = urlsplit(given if "//" in given else f"http://{given}")
+        port = parts.port or int(os.environ.get("VISDOM_PORT") or 8097)
+    except ValueError as error:
+        raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}") from error
+    plain = not (parts.query or parts.fragment)
+    if not (plain and parts.hostname and parts.scheme in ("http", "https")):
+        raise ValueError(f"url must be like http://127.0.0.1:8097, got {given!r}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}", port, parts.path.rstrip("/")

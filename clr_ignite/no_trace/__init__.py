@@ -1,0 +1,1 @@
+"""Borrow an Engine and the objects that a step changes, and put everything back."""

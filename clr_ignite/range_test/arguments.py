@@ -1,0 +1,96 @@
+"""What a range test refuses before it starts; each error names argument, rule and value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from torch import nn
+
+from clr_ignite._checks import flag, function, instance, positive
+from clr_ignite.no_trace.engine import check_engine
+from clr_ignite.no_trace.snapshot import can_be_saved
+from clr_ignite.range_test.endless import length
+
+
+def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) -> None:
+    """Refuse an optimizer, parameters that it changes or an entry that would not be put back."""
+    instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
+    instance("to_save", to_save, Mapping, "a mapping of names to objects")
+    for name, one in to_save.items():
+        if not can_be_saved(one):
+            raise TypeError(f"to_save[{name!r}] must have a state to put back, got {one!r}")
+    if not any(one is optimizer for one in to_save.values()):
+        raise ValueError("to_save must hold the optimizer under test")
+    _check_covered(optimizer, [one for one in to_save.values() if isinstance(one, nn.Module)])
+
+
+def _check_covered(optimizer: torch.optim.Optimizer, modules: Iterable[nn.Module]) -> None:
+    held = {id(p) for module in modules for p in module.parameters()}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if nn.parameter.is_lazy(parameter):
+                raise ValueError("a lazy module has no parameters yet: run one batch first")
+            if id(parameter) not in held:
+                raise ValueError(
+                    "to_save must hold every module whose parameters the optimizer changes; "
+                    f"a parameter of shape {tuple(parameter.shape)} is in none of them"
+                )
+
+
+def check_evaluation(evaluator: Engine | None, eval_data: Iterable[Any] | None) -> None:
+    """Refuse one without the other, and data that a first evaluation would use up."""
+    if (evaluator is None) != (eval_data is None):
+        raise ValueError("evaluator and eval_data belong together: give both or neither")
+    if evaluator is not None and eval_data is not None:
+        check_engine("evaluator", evaluator)
+        check_data("eval_data", eval_data)
+
+
+def check_data(name: str, data: Iterable[Any]) -> None:
+    """Refuse what cannot be gone through again and again, and what says that it is empty."""
+    if isinstance(data, Iterator):
+        raise TypeError(
+            f"{name} must be iterable again and again, such as a DataLoader or a list; "
+            f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
+        )
+    if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+        raise TypeError(f"{name} must be iterable, such as a DataLoader or a list, got {data!r}")
+    if length(data) == 0:
+        raise ValueError(f"{name} must not be empty: its length is 0")
+
+
+def outputs(
+    output_transform: Callable[[Any], Any],
+    training_metrics: Mapping[str, Callable[[Any], Any]] | None,
+) -> dict[str, Callable[[Any], Any]]:
+    """What is read from the trainer's output: the loss, and metrics under other names."""
+    function("output_transform", output_transform)
+    instance("training_metrics", training_metrics, Mapping | None, "a mapping or None")
+    metrics = dict(training_metrics or {})
+    if "loss" in metrics:
+        raise ValueError("training_metrics must not hold 'loss': output_transform gives it")
+    for name, metric in metrics.items():
+        instance("training_metrics", name, str, "named by text")
+        function(f"training_metrics[{name!r}]", metric)
+    return {"loss": output_transform, **metrics}
+
+
+def check_watching(on_row: object, progress: bool, checkpoint: object) -> None:
+    """Refuse observers and a file of the wrong kind."""
+    instance("on_row", on_row, Callable | None, "callable or None")
+    flag("progress", progress)
+    instance("checkpoint", checkpoint, str | PathLike | None, "a path or None")
+
+
+def threshold(diverge_th: float | None) -> float | None:
+    """``diverge_th`` as a float above 1, or None."""
+    if diverge_th is None:
+        return None
+    number = positive("diverge_th", diverge_th)
+    if number <= 1:
+        raise ValueError(f"diverge_th must be above 1 or None, got {diverge_th}")
+    return number

@@ -1,0 +1,258 @@
+"""``LRRangeTest``: raise the learning rate step by step, record what happens, leave no trace."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from ignite.engine import Engine
+from torch import nn
+
+from clr_ignite._checks import count, several
+from clr_ignite._scalars import numbers_of, scalar_of
+from clr_ignite.handlers import check_group_rates
+from clr_ignite.no_trace.engine import check_engine, private, shared
+from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
+from clr_ignite.no_trace.snapshot import Snapshot, random_states, training_flags
+from clr_ignite.range_test.arguments import (
+    check_data,
+    check_evaluation,
+    check_saved,
+    check_watching,
+    outputs,
+    threshold,
+)
+from clr_ignite.range_test.checkpoint import Pauses, SweepFile
+from clr_ignite.range_test.divergence import Divergence
+from clr_ignite.range_test.endless import Endless, length
+from clr_ignite.range_test.plan import Plan
+from clr_ignite.range_test.ranks import is_first
+from clr_ignite.range_test.sweep import Sweep
+from clr_ignite.result import RangeTestResult
+
+_FOREVER = 2**62  # epochs; the sweep itself ends the run
+_SAVES = 20  # of a test with a checkpoint
+
+
+class LRRangeTest:
+    """The learning-rate range test of arXiv:1506.01186, section 3.3, on an Ignite trainer.
+
+    Each optimizer step uses the next rate between ``start_lr`` and ``end_lr``; its training loss,
+    and at intervals held-out metrics, are recorded with the rate that the step really used. After
+    the test, however it ends, model, optimizer, random states, loader generators and both Engines
+    are bit for bit as before. While it runs it is alone: handlers on built-in events are suspended
+    (``result.suspended`` names them), but for Metrics and ``keep``.
+
+    Args:
+        optimizer: the optimizer under test; must be in ``to_save``.
+        start_lr: rate of the first step, before ``lr_mult``, or a sequence with one for each param
+            group; 0 is allowed with linear spacing.
+        end_lr: rate of the last step, above ``start_lr``; one number or a sequence likewise.
+        num_iter: optimizer steps, at least 2.
+        step_mode: ``"linear"`` spacing, as in the paper, or ``"exponential"``.
+        to_save: what must be put back: every module with optimized parameters, the optimizer, and
+            what else a step changes (a GradScaler, an EMA; dicts, tensors, random generators).
+        output_transform: the trainer's output -> the batch's mean loss, a number or a tensor of
+            one element.
+        diverge_th: stop when the smoothed loss exceeds so many times its best (see
+            ``clr_ignite.range_test.divergence``) or is not finite; above 1; None: never stop for
+            divergence.
+        evaluator: an Engine whose ``state.metrics`` are recorded after every ``every`` steps and
+            after the last one.
+        eval_data: what it runs on.
+        every: steps between evaluations, at most ``num_iter``.
+        hold: steps for which each rate is kept, a divisor of ``num_iter``.
+        training_metrics: further functions of the trainer's output, by name.
+        keep: handlers (or objects whose methods they are) that act during the test too.
+        on_row: called with the result after each row (on rank 0 of a distributed run); the last
+            time its ``stop_reason`` is set, unless the trainer was terminated.
+        progress: show a tqdm bar (there too).
+        checkpoint: a file that the test writes now and then and removes at its end; a killed test,
+            set up anew with the same arguments, goes on from it. In one process only.
+
+    Raises:
+        TypeError, ValueError: naming the argument, the rule and the value.
+
+    Example::
+
+        test = LRRangeTest(optimizer, start_lr=0.0, end_lr=0.02, num_iter=4000,
+                           to_save={"model": model, "optimizer": optimizer})
+        result = test.run(trainer, train_loader)
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        start_lr: float | Sequence[float],
+        end_lr: float | Sequence[float],
+        num_iter: int,
+        step_mode: Literal["linear", "exponential"] = "linear",
+        *,
+        to_save: Mapping[str, Any],
+        output_transform: Callable[[Any], Any] = lambda output: output,
+        diverge_th: float | None = 4.0,
+        evaluator: Engine | None = None,
+        eval_data: Iterable[Any] | None = None,
+        every: int = 100,
+        hold: int = 1,
+        training_metrics: Mapping[str, Callable[[Any], Any]] | None = None,
+        keep: Collection[object] = (),
+        on_row: Callable[[RangeTestResult], None] | None = None,
+        progress: bool = False,
+        checkpoint: str | Path | None = None,
+    ) -> None:
+        check_saved(optimizer, to_save)
+        check_evaluation(evaluator, eval_data)
+        check_watching(on_row, progress, checkpoint)
+        self.optimizer, self.to_save = optimizer, dict(to_save)
+        self.plan = Plan(start_lr, end_lr, num_iter, step_mode, hold)
+        self.diverge_th = threshold(diverge_th)
+        self.evaluator, self.eval_data = evaluator, eval_data
+        every = count("every", every)
+        self.every = every if evaluator is not None else self.plan.num_iter
+        self.outputs = outputs(output_transform, training_metrics)
+        self.keep, self.on_row = several("keep", keep, "handlers"), on_row
+        self.progress, self.checkpoint = progress, checkpoint
+        #: The record of the last run, there also after an exception.
+        self.result: RangeTestResult | None = None
+        self._check()
+
+    def run(self, trainer: Engine, data: Iterable[Any]) -> RangeTestResult:
+        """Run the test with ``trainer`` on ``data`` and return its record.
+
+        An exception, KeyboardInterrupt among them, goes on to the caller unchanged once everything
+        is back; :attr:`result` then holds the rows so far.
+
+        Raises:
+            TypeError, ValueError: data that cannot be iterated twice or is empty, param groups of
+                differing rates without ``lr_mult``, a loss that is no scalar.
+            RuntimeError: the optimizer's rate was changed by something else.
+        """
+        check_engine("trainer", trainer)
+        check_data("data", data)
+        if not self.plan.per_group:
+            check_group_rates(self.optimizer)
+        with Undoing() as stack, stack:
+            with interrupts_wait():  # what is half set up could not be undone
+                sweep, pauses, batches = self._set_up(stack, trainer, data)
+            trainer.run(batches, max_epochs=_FOREVER, epoch_length=length(data))
+            return self._ended(sweep, pauses)
+
+    @contextlib.contextmanager
+    def attach(self, trainer: Engine) -> Iterator[Engine]:
+        """Inside the block, ``trainer.run(data)`` is the test: ``with test.attach(trainer):``."""
+        check_engine("trainer", trainer)
+        if "run" in vars(trainer):
+            raise ValueError("a range test is already attached to this trainer")
+
+        def run(data: Iterable[Any]) -> object:
+            try:
+                del trainer.run  # the test itself needs the Engine's own
+                self.run(trainer, data)
+            finally:
+                trainer.run = run  # type: ignore[method-assign, assignment]
+            return trainer.state
+
+        try:
+            trainer.run = run  # type: ignore[method-assign, assignment]
+            yield trainer
+        finally:
+            vars(trainer).pop("run", None)
+
+    def _set_up(
+        self, stack: contextlib.ExitStack, trainer: Engine, data: Iterable[Any]
+    ) -> tuple[Sweep, Pauses | None, Endless]:
+        engines = list({id(one): one for one in (trainer, self.evaluator) if one}.values())
+        common = [one for engine in engines for one in shared(engine)]
+        stack.callback(Snapshot([*self.to_save.values(), *common]).restore)
+        stack.callback(random_states(data, self.eval_data))
+        suspended: list[str] = []
+        for engine in engines:
+            suspended += stack.enter_context(private(engine, self.keep))
+        batches = Endless(data)
+        pauses = self._pauses(batches, data)
+        result, divergence = self._begun(pauses, suspended)
+        sweep = Sweep(
+            self.optimizer,
+            self.plan.schedules(len(self.optimizer.param_groups)),
+            result,
+            outputs={name: scalar_of(name, f) for name, f in self.outputs.items()},
+            divergence=divergence,
+            evaluate=self._evaluate if self.evaluator is not None else None,
+            every=self.every,
+            on_row=stack.enter_context(self._observer()),
+            scalers=[o for o in self.to_save.values() if isinstance(o, torch.amp.GradScaler)],
+        )
+        sweep.attach(trainer, stack)
+        if pauses is not None:
+            pauses.attach(trainer, sweep, max(1, self.plan.num_iter // _SAVES), _FOREVER)
+        return sweep, pauses, batches
+
+    def _ended(self, sweep: Sweep, pauses: Pauses | None) -> RangeTestResult:
+        result = sweep.result
+        if result.stop_reason is None:
+            rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
+            sweep.finish("terminated", f"the trainer was terminated {rate}")
+        if pauses is not None:
+            pauses.file.remove()
+        return result
+
+    def _pauses(self, batches: Endless, data: Iterable[Any]) -> Pauses | None:
+        if self.checkpoint is None:
+            return None
+        settings = asdict(self.plan) | {"every": self.every, "diverge_th": self.diverge_th}
+        file = SweepFile(self.checkpoint, settings, self.to_save)
+        return Pauses(file, batches, data, self.eval_data)
+
+    def _begun(
+        self, pauses: Pauses | None, suspended: list[str]
+    ) -> tuple[RangeTestResult, Divergence]:
+        """A fresh record, or that of the test broken off."""
+        saved = pauses.saved if pauses is not None else None
+        if saved is None:
+            self.result = RangeTestResult(**asdict(self.plan), suspended=suspended)
+            return self.result, Divergence(self.diverge_th)
+        self.result = RangeTestResult.from_dict(saved["result"])
+        return self.result, Divergence(**saved["divergence"])
+
+    def _evaluate(self) -> Mapping[str, float]:
+        """The held-out metrics that are numbers; the training that follows does not notice."""
+        assert self.evaluator is not None and self.eval_data is not None
+        put_random_back = random_states(self.eval_data)
+        modules = [one for one in self.to_save.values() if isinstance(one, nn.Module)]
+        flags = [training_flags(module) for module in modules]
+        metrics = self.evaluator.run(self.eval_data).metrics
+        put_random_back()
+        for put_back in flags:
+            put_back()
+        return numbers_of(metrics)
+
+    @contextlib.contextmanager
+    def _observer(self) -> Iterator[Callable[[RangeTestResult], None]]:
+        """Calls ``on_row`` and moves the progress bar."""
+        heard = is_first()
+        on_row = self.on_row if heard and self.on_row is not None else lambda result: None
+        if not (heard and self.progress):
+            yield on_row
+            return
+        from tqdm import tqdm
+
+        with tqdm(total=self.plan.num_iter, desc="range test") as bar:
+
+            def observe(result: RangeTestResult) -> None:
+                bar.set_postfix(lr=f"{result.lr[-1]:.3g}", refresh=False)
+                bar.update(len(result) - bar.n)
+                on_row(result)
+
+            yield observe
+
+    def _check(self) -> None:
+        self.plan.ranges(len(self.optimizer.param_groups))
+        if self.every > self.plan.num_iter:
+            raise ValueError(
+                f"every must be at most num_iter ({self.plan.num_iter}), got {self.every}"
+            )

@@ -1,0 +1,162 @@
+"""``repeat_range_test``: the same test with several seeds, their mean, and how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clr_ignite import plots
+from clr_ignite._checks import function, several, whole
+from clr_ignite.range_test import LRRangeTest
+from clr_ignite.result import RangeTestResult
+from clr_ignite.result.files import write_csv
+from clr_ignite.result.record import MISSING
+from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Setup = Callable[[int], Sequence[Any]]
+Band = tuple[list[float], list[float], list[float]]
+_WIDE = 2.0  # largest over smallest suggestion from which a spread is called wide
+
+
+class RepeatedResult:
+    """Several range tests on the same rates.
+
+    Attributes:
+        seeds: what they differ in.
+        results: a :class:`~clr_ignite.RangeTestResult` for each seed.
+    """
+
+    def __init__(self, seeds: Sequence[int], results: Sequence[RangeTestResult]) -> None:
+        self.seeds, self.results = tuple(seeds), tuple(results)
+
+    def __getitem__(self, name: str) -> Band:
+        """Of a held-out metric, or of ``"loss"``: rates, means and sample standard deviations.
+
+        A rate that some tests did not reach has the mean of those that did; values that are not
+        finite are left out; the deviation is 0 where one value is left.
+        """
+        at: dict[float, list[float]] = {}
+        for result in self.results:
+            pairs = (result.lr, result.loss) if name == "loss" else result[name]
+            for rate, value in zip(*pairs, strict=True):
+                if np.isfinite(rate) and np.isfinite(value):
+                    at.setdefault(rate, []).append(value)
+        rates = sorted(at)
+        means = [float(np.mean(at[rate])) for rate in rates]
+        spreads = [float(np.std(at[rate], ddof=1)) if len(at[rate]) > 1 else 0.0 for rate in rates]
+        return rates, means, spreads
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the held-out metrics that every test recorded."""
+        first, *others = (result.metrics for result in self.results)
+        return tuple(name for name in first if all(name in names for names in others))
+
+    def pairs(self, metric: str | None = None) -> list[Bounds]:
+        """What each test alone suggests."""
+        return [result.suggest(metric) for result in self.results]
+
+    def suggest(self, metric: str | None = None) -> Bounds:
+        """The bounds that the mean curve supports; the reason tells how far the seeds agree."""
+        if metric is None and "accuracy" in self.metrics:
+            metric = "accuracy"
+        rates, means, _ = self["loss" if metric is None else metric]
+        found = bounds_from_loss(rates, means) if metric is None else smith_bounds(rates, means)
+        alone = self.pairs(metric)
+        words = [
+            _agreement("base_lr", [bounds.base_lr for bounds in alone]),
+            _agreement("max_lr", [bounds.max_lr for bounds in alone]),
+        ]
+        reason = f"{found.reason}; over {len(alone)} seeds {', '.join(words)}"
+        return Bounds(found.base_lr, found.max_lr, reason)
+
+    def plot(self, where: str | Path | Axes | None = None, metric: str | None = None) -> Axes:
+        """Draw means with bands of one standard deviation, and the suggested pair.
+
+        Args:
+            where: a file to write, or Axes to draw on; new Axes by default.
+            metric: the held-out metric to draw beside the loss; by default accuracy where there
+                is one.
+        """
+        path = where if isinstance(where, str | Path) else None
+        bounds = self.suggest(metric)
+        if metric is None and "accuracy" in self.metrics:
+            metric = "accuracy"
+        axes = plots.plot_bands(
+            {"loss": self["loss"]} | ({} if metric is None else {metric: self[metric]}),
+            bounds=(bounds.base_lr, bounds.max_lr),
+            log=self.results[0].step_mode == "exponential",
+            axes=None if isinstance(where, str | Path) else where,
+        )
+        if path is not None:
+            plots.save(axes, path)
+        return axes
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write every row of every test: seed, then the columns of the single tests.
+
+        A column that only some tests have, such as a metric that one never measured, has empty
+        cells in the others' rows.
+        """
+        tables: list[dict[str, Sequence[float]]] = [
+            {"seed": [int(seed)] * len(result), **result.columns()}
+            for seed, result in zip(self.seeds, self.results, strict=True)
+        ]
+        columns = {
+            name: [
+                cell for table in tables for cell in table.get(name, [MISSING] * len(table["seed"]))
+            ]
+            for name in dict.fromkeys(name for table in tables for name in table)
+        }
+        write_csv(Path(path), columns)
+
+
+def repeat_range_test(
+    setup: Setup,
+    seeds: Iterable[int],
+    start_lr: float,
+    end_lr: float,
+    num_iter: int,
+    **options: Any,
+) -> RepeatedResult:
+    """Run the same range test for each of ``seeds`` and put the results side by side.
+
+    Args:
+        setup: given a seed, returns a fresh ``(trainer, data, optimizer, to_save)``; a fifth item,
+            a dict, holds arguments of :class:`~clr_ignite.LRRangeTest` that belong to this model,
+            such as ``evaluator`` and ``eval_data``. Seeding is its business: nothing here seeds.
+        seeds: at least one, all different.
+        start_lr, end_lr, num_iter, options: as for :class:`~clr_ignite.LRRangeTest`.
+
+    Raises:
+        ValueError: no seed, a seed given twice, or what :class:`~clr_ignite.LRRangeTest` refuses.
+    """
+    function("setup", setup)
+    chosen = tuple(whole("seeds", seed) for seed in several("seeds", seeds, "whole numbers"))
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"seeds must be different, and at least one, got {chosen}")
+    results = []
+    for seed in chosen:
+        trainer, data, optimizer, to_save, *more = setup(seed)
+        own: Mapping[str, Any] = more[0] if more else {}
+        test = LRRangeTest(optimizer, start_lr, end_lr, num_iter, to_save=to_save, **options, **own)
+        results.append(test.run(trainer, data))
+    return RepeatedResult(chosen, results)
+
+
+def _agreement(name: str, rates: Sequence[float | None]) -> str:
+    found = [rate for rate in rates if rate is not None]
+    if not found:
+        return f"none gives a {name} alone"
+    low, high = min(found), max(found)
+    text = f"{name} {low:.3g} to {high:.3g}"
+    if len(found) < len(rates):
+        text += f" ({len(rates) - len(found)} of them without one)"
+    wide = low <= 0 or high / low > _WIDE
+    return f"{text}: a wide spread, measure with more steps or seeds" if wide else text

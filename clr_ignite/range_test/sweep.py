@@ -1,0 +1,185 @@
+"""One sweep of a range test: sets rates, watches the optimizer's steps, records rows, stops."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor
+
+from clr_ignite._scalars import Value, floats
+from clr_ignite.handlers import put_rates
+from clr_ignite.range_test.divergence import Divergence
+from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
+from clr_ignite.result import RangeTestResult
+from clr_ignite.schedules import Schedule
+
+_BLOCK = 50  # rows whose losses are read from an accelerator in one go
+_PATIENCE = 10_000  # iterations without a step after which there is no hope of one
+
+_FLOATS = {float}
+
+
+class RateChanged(RuntimeError):
+    """Something else set the optimizer's rate during a range test."""
+
+
+class Sweep:
+    """The state of a running test; ``started`` and ``completed`` are its Engine handlers.
+
+    Args:
+        schedules: for each param group, step (0-based) -> the rate before ``lr_mult``.
+        outputs: ``loss`` and the training metrics, by name: functions of the trainer's output.
+        evaluate: returns the held-out metrics; None without an evaluator.
+        every: rows between evaluations.
+        on_row: called with the result after each row.
+        scalers: GradScalers that may skip the optimizer's step.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        schedules: list[Schedule],
+        result: RangeTestResult,
+        *,
+        outputs: Mapping[str, Callable[[Any], Value]],
+        divergence: Divergence,
+        evaluate: Callable[[], Mapping[str, float]] | None,
+        every: int,
+        on_row: Callable[[RangeTestResult], None],
+        scalers: Sequence[torch.amp.GradScaler] = (),
+    ) -> None:
+        self.optimizer, self.schedules, self.result = optimizer, schedules, result
+        self.outputs, self.divergence = outputs, divergence
+        self.evaluate, self.every, self.on_row = evaluate, every, on_row
+        self.scalers = scalers
+        self._several = several_ranks()
+        self._rates: list[float] = []  # of the step to come, before lr_mult
+        self._set: list[float] = []  # what the groups were given
+        self._stepped = False
+        self._scales: list[float] = []
+        self._micro: list[dict[str, Any]] = []  # of the micro-batches since the last step
+        self._samples = 0  # in them
+        self._unread: list[tuple[int, dict[str, Any], int]] = []
+
+    def attach(self, trainer: Engine, stack: contextlib.ExitStack) -> None:
+        """Act on ``trainer``'s private run; ``stack`` undoes what outlasts it."""
+        stack.callback(self.optimizer.register_step_pre_hook(self.before_step).remove)
+        trainer.add_event_handler(Events.ITERATION_STARTED, self.started)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self.completed)
+        stack.callback(self.read)
+
+    def started(self, engine: Engine) -> None:
+        """Before a batch: set the rate of the step to come."""
+        if self._rates:
+            self._compare("between two steps")
+        step = len(self.result)
+        self._rates = [schedule(step) for schedule in self.schedules]
+        groups = self.optimizer.param_groups
+        used = zip(groups, self._rates, strict=True)
+        self._set = [rate * group.get("lr_mult", 1.0) for group, rate in used]
+        put_rates(groups, self._set)
+        self._stepped = False
+        if self.scalers:
+            self._scales = [scaler.get_scale() for scaler in self.scalers]
+
+    def before_step(self, *_: object) -> None:
+        """The optimizer's pre-hook: the rate that is really used."""
+        self._compare("in its step")
+        self._stepped = True
+
+    def completed(self, engine: Engine) -> None:
+        """After a batch: record, where the optimizer stepped; evaluate; stop."""
+        self._micro.append({name: f(engine.state.output) for name, f in self.outputs.items()})
+        if self._several:
+            self._samples += batch_size(engine.state.batch)
+        skipped = bool(self.scalers) and self._skipped()
+        if not self._stepped and not skipped:
+            if len(self._micro) >= _PATIENCE:
+                raise RuntimeError(f"the optimizer took no step in {_PATIENCE} iterations")
+            return
+        self._record(skipped)
+        row = len(self.result)
+        last = row == self.result.num_iter
+        if last or len(self._unread) >= _BLOCK:
+            self.read()
+        if self.evaluate and (last or row % self.every == 0 or self.result.stop_reason):
+            self.result.amend(row - 1, evaluation=self.evaluate())
+        if last and self.result.stop_reason is None:
+            self.finish("completed", f"all {row} steps were taken, up to {self._rates[0]:.3g}")
+        self.on_row(self.result)
+        stopped = self._several and any_rank(bool(engine.should_terminate))
+        if stopped or self.result.stop_reason:
+            engine.terminate()
+
+    def read(self) -> None:
+        """Bring what is on a device to the host, and judge the losses in their order."""
+        unread, self._unread = self._unread, []
+        rows = _to_host([values for _, values, _ in unread])
+        if self._several:
+            rows = mean_over_ranks(rows, [samples for _, _, samples in unread])
+        for (row, _, _), values in zip(unread, rows, strict=True):
+            loss = values.pop("loss")
+            self.result.amend(row, loss=loss, training=values)
+            self._judge(row, loss)
+
+    def _judge(self, row: int, loss: float) -> None:
+        if self.result.stop_reason is None and self.divergence.reached(loss):
+            rate = self.result.lr[row]
+            self.finish("diverged", f"the loss reached {loss:.3g} at a rate of {rate:.3g}")
+
+    def finish(self, reason: str, detail: str) -> None:
+        self.result.stop_reason, self.result.stop_detail = reason, detail
+
+    def _skipped(self) -> bool:
+        """Whether a GradScaler met gradients that are not finite: it lowers its scale then."""
+        now = [scaler.get_scale() for scaler in self.scalers]
+        return any(after < before for before, after in zip(self._scales, now, strict=True))
+
+    def _record(self, skipped: bool) -> None:
+        row = len(self.result)
+        lr = None if skipped else self._rates[0]
+        rates = [None] * len(self._set) if skipped else self._set
+        values, samples = _mean(self._micro), self._samples
+        self._micro, self._samples = [], 0
+        if not _FLOATS.issuperset(map(type, values.values())):
+            self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
+            self._unread.append((row, values, samples))
+            return
+        if self._several:
+            (values,) = mean_over_ranks([values], [samples])
+        loss = values.pop("loss")
+        self.result.add_row(iteration=row + 1, lr=lr, loss=loss, group_lr=rates, training=values)
+        self._judge(row, loss)
+
+    def _compare(self, when: str) -> None:
+        """Refuse a rate other than the one that was set."""
+        for group, given in zip(self.optimizer.param_groups, self._set, strict=True):
+            found = group["lr"]
+            if found is not given and float(found) != _rounded(given, found):
+                raise RateChanged(
+                    f"the test set a rate of {_rounded(given, found)}, but {when} the optimizer "
+                    f"had {float(found)}: something else, such as a scheduler in the trainer's "
+                    "step, sets it as well"
+                )
+
+
+def _rounded(rate: float, like: Any) -> float:
+    """``rate`` as a tensor of the kind of ``like`` holds it."""
+    return float(torch.tensor(rate, dtype=like.dtype)) if isinstance(like, Tensor) else rate
+
+
+def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of each value over the micro-batches of a step."""
+    if len(batches) == 1:
+        return batches[0]
+    return {name: sum(batch[name] for batch in batches) / len(batches) for name in batches[0]}
+
+
+def _to_host(rows: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The rows as floats, with one transfer for all that lies on a device."""
+    fetched = iter(floats([value for row in rows for value in row.values()]))
+    return [{name: next(fetched) for name in row} for row in rows]
