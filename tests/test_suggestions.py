@@ -225,3 +225,8 @@ def test_slide_needs_one_point_more_than_its_width() -> None:
 def test_methods_name_what_they_lack(method: object) -> None:
     with pytest.raises(ValueError, match="at least .* finite points are needed, got 0"):
         method([1.0], [math.nan])  # type: ignore[operator]
+
+
+def test_bounds_unpack() -> None:
+    base_lr, max_lr, reason = Bounds(0.001, None, "still rising", lr=0.003, metric="accuracy")
+    assert (base_lr, max_lr, reason) == (0.001, None, "still rising")

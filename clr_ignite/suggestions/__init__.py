@@ -9,8 +9,8 @@ suggestion functions, each one rate from a loss.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,15 +26,32 @@ _POINTS = 5  # fewer carry no two knees
 class Bounds:
     """The pair a cyclical schedule needs; None for a bound that the curve does not support.
 
-    ``reason`` says in words what the curve showed and, for a missing bound, what to try next.
+    It unpacks: ``base_lr, max_lr, reason = bounds``.
+
+    Attributes:
+        base_lr, max_lr: the rates between which a cyclical schedule may go.
+        reason: in words what the curve showed and, for a missing bound, what to try next.
+        lr: one rate, for training at a constant rate or along a cosine.
+        metric: the name of the curve that was read: ``"loss"`` is the training loss.
+        curve: that curve as it was read, smoothed and without what follows a collapse: rates and
+            values, in the metric's own units.
 
     >>> print(Bounds(0.00049512, None, "accuracy was still rising at 0.02"))
     base_lr 0.000495, max_lr none: accuracy was still rising at 0.02
+    >>> base_lr, max_lr, reason = Bounds(0.001, 0.006, "accuracy starts to rise at 0.001")
     """
 
     base_lr: float | None
     max_lr: float | None
     reason: str
+    lr: float | None = None
+    metric: str = ""
+    curve: tuple[tuple[float, ...], tuple[float, ...]] = field(
+        default=((), ()), compare=False, repr=False
+    )
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.base_lr, self.max_lr, self.reason))
 
     def __str__(self) -> str:
         low, high = (
