@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections import deque
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from clr_ignite.no_trace.snapshot import Snapshot, random_states
+from clr_ignite.no_trace.random_states import put_random, random_now, random_states
+from clr_ignite.no_trace.snapshot import Snapshot
 
 
 class Holder:
@@ -208,3 +210,19 @@ def test_random_states_and_every_generator_of_a_loader() -> None:
     assert draw() != first
     restore()
     assert draw() == first
+
+
+@pytest.mark.parametrize("kind", ["MT19937", "PCG64", "Philox", "SFC64"])
+def test_the_random_states_go_through_a_file_whatever_numpy_draws_with(kind: str) -> None:
+    before = np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(getattr(np.random, kind)(3))
+        np.random.standard_normal()
+        file = io.BytesIO()
+        torch.save(random_now(), file)
+        drawn = np.random.standard_normal(3).tolist()
+        file.seek(0)
+        put_random(torch.load(file, weights_only=True))
+        assert np.random.standard_normal(3).tolist() == drawn
+    finally:
+        np.random.set_bit_generator(before)

@@ -219,33 +219,3 @@ def training_flags(module: nn.Module) -> Restore:
             part.training = flag
 
     return restore
-
-
-def random_states(*loaders: object) -> Restore:
-    """What puts back the random states of Python, NumPy, torch, CUDA (where initialized) and of
-    the loaders' and their samplers' public generators."""
-    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    cuda = torch.cuda.get_rng_state_all() if initialized else None
-    own = Snapshot(generators(loaders))
-
-    def restore() -> None:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_rng_state(cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-        own.restore()
-
-    return restore
-
-
-def generators(loaders: Iterable[object]) -> list[torch.Generator]:
-    """The generators of loaders, of their samplers and batch samplers, each once."""
-    holders = list(loaders)
-    for loader in loaders:
-        batch_sampler = getattr(loader, "batch_sampler", None)
-        holders += [getattr(loader, "sampler", None), batch_sampler]
-        holders.append(getattr(batch_sampler, "sampler", None))
-    found = [getattr(holder, "generator", None) for holder in holders]
-    return list({id(g): g for g in found if isinstance(g, torch.Generator)}.values())

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import ignite.distributed as idist
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
 from clr_ignite._files import write_bytes
-from clr_ignite.no_trace.snapshot import generators
+from clr_ignite.no_trace.random_states import States, generators, put_random, random_now
 from clr_ignite.range_test.endless import Endless, length
 from clr_ignite.range_test.sweep import Sweep
 
-States = dict[str, Any]
 _KIND = "clr_ignite range test, unfinished"
 
 
@@ -103,7 +100,8 @@ class Pauses:
     """
 
     def __init__(self, file: SweepFile, batches: Endless, *loaders: object) -> None:
-        self.file, self.batches, self.loaders = file, batches, loaders
+        self.file, self.batches = file, batches
+        self.generators = generators(loaders)
         self.saved = file.load()
         self._rows = 0
         self._start: States = {}
@@ -134,8 +132,8 @@ class Pauses:
         now = self.saved["now"]
         self.batches.skip = self.saved["taken"]
         # The order of the broken-off pass was drawn from the states at its start.
-        self.batches.after_skip = lambda: put_random(now, *self.loaders)
-        put_random(self.saved["start"], *self.loaders)
+        self.batches.after_skip = lambda: put_random(now, self.generators)
+        put_random(self.saved["start"], self.generators)
 
     def _save(self, trainer: Engine, sweep: Sweep) -> None:
         self.file.save(
@@ -144,35 +142,11 @@ class Pauses:
             iteration=trainer.state.iteration,
             taken=self.batches.taken,
             start=self._start,
-            now=random_now(*self.loaders),
+            now=random_now(self.generators),
         )
 
     def _note_start(self) -> None:
-        self._start = random_now(*self.loaders)
-
-
-def random_now(*loaders: object) -> States:
-    """The random states of Python, NumPy, torch, CUDA and of the loaders' generators."""
-    kind, keys, *rest = np.random.get_state(legacy=True)
-    initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return {
-        "python": random.getstate(),
-        "numpy": (str(kind), np.asarray(keys).tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if initialized else [],
-        "own": [generator.get_state() for generator in generators(loaders)],
-    }
-
-
-def put_random(states: States, *loaders: object) -> None:
-    """The reverse of :func:`random_now`."""
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
-    torch.set_rng_state(states["torch"])
-    if states["cuda"]:
-        torch.cuda.set_rng_state_all(states["cuda"])
-    for generator, state in zip(generators(loaders), states["own"], strict=True):
-        generator.set_state(state)
+        self._start = random_now(self.generators)
 
 
 def _state(one: Any) -> Any:

@@ -17,7 +17,8 @@ from clr_ignite._scalars import numbers_of, scalar_of
 from clr_ignite.handlers import check_group_rates
 from clr_ignite.no_trace.engine import check_engine, private, shared
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
-from clr_ignite.no_trace.snapshot import Snapshot, random_states, training_flags
+from clr_ignite.no_trace.random_states import random_states
+from clr_ignite.no_trace.snapshot import Snapshot, training_flags
 from clr_ignite.range_test.arguments import (
     check_data,
     check_evaluation,
