@@ -222,16 +222,25 @@ class Streaming:
 
 
 RANGE_TEST: dict[str, list[Any]] = {
-    "start_lr": [*(v for v in RATE if v != [1.0]), 0.1, 0.2, [], [0.0, 0.0], [NAN], ["a"], [0.2]],
-    "end_lr": [*(v for v in ABOVE_0 if v != [1.0]), 0.001, [], [0.5, 0.5], [INF], [True]],
-    "num_iter": [*COUNT, 1, 4],
-    "step_mode": [*CHOICE, "exp"],
+    "start_lr": [
+        *(v for v in RATE[1:] if v != [1.0]),
+        0.1,
+        0.2,
+        [],
+        [0.0, 0.0],
+        [NAN],
+        ["a"],
+        [0.2],
+    ],
+    "end_lr": [*(v for v in ABOVE_0[1:] if v != [1.0]), 0.001, [], [0.5, 0.5], [INF], [True]],
+    "num_iter": [*COUNT[1:], 1, 4],  # None is the default of these, first in each list
+    "step_mode": [*CHOICE[1:], "exp"],
     "to_save": [*MAPPING, None, {}],
     "output_transform": CALLABLE,
     "diverge_th": [*(v for v in ABOVE_0 if v is not None), 1, 1.0, 0.5],
     "evaluator": [None, *ENGINE[1:]],
     "eval_data": [None, *DATA],
-    "every": [*COUNT, 13],
+    "every": [*COUNT[1:], 13],
     "hold": [*COUNT, 5, 12],
     "training_metrics": [*MAPPING, {"a": 1}, {"a": None}, {1: abs}, {"loss": abs}],
     "keep": [None, 1, 0.5, "handler", b"", object(), torch.tensor(1.0)],

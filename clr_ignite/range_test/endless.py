@@ -10,7 +10,8 @@ class Endless:
     """``data`` again and again; refuses data that gives nothing.
 
     Attributes:
-        taken: batches given in the pass under way.
+        given: batches given so far.
+        taken: of the pass under way, those skipped among them.
         skip: batches to leave out of the first pass, which had been broken off.
         at_start: called before each pass.
         after_skip: called once the batches of ``skip`` are behind.
@@ -18,7 +19,7 @@ class Endless:
 
     def __init__(self, data: Iterable[Any]) -> None:
         self.data = data
-        self.taken = self.skip = 0
+        self.given = self.taken = self.skip = 0
         self.at_start: Callable[[], object] = lambda: None
         self.after_skip: Callable[[], object] = lambda: None
 
@@ -29,6 +30,7 @@ class Endless:
             for batch in self.data:
                 self.taken += 1
                 if self.taken > self.skip:
+                    self.given += 1
                     yield batch
                 elif self.taken == self.skip:
                     self.after_skip()

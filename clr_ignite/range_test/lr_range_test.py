@@ -10,15 +10,14 @@ from typing import Any, Literal
 
 import torch
 from ignite.engine import Engine
-from torch import nn
 
 from clr_ignite._checks import count, several
-from clr_ignite._scalars import numbers_of, scalar_of
+from clr_ignite._scalars import scalar_of
 from clr_ignite.handlers import check_group_rates
 from clr_ignite.no_trace.engine import check_engine, private, shared
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
 from clr_ignite.no_trace.random_states import random_states
-from clr_ignite.no_trace.snapshot import Snapshot, training_flags
+from clr_ignite.no_trace.snapshot import Snapshot
 from clr_ignite.range_test.arguments import (
     check_data,
     check_evaluation,
@@ -30,12 +29,14 @@ from clr_ignite.range_test.arguments import (
 from clr_ignite.range_test.checkpoint import Pauses, SweepFile
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.endless import Endless, length
+from clr_ignite.range_test.evaluating import evaluation
+from clr_ignite.range_test.observing import observing
 from clr_ignite.range_test.plan import Plan
-from clr_ignite.range_test.ranks import is_first
 from clr_ignite.range_test.sweep import Sweep
 from clr_ignite.result import RangeTestResult
 
 _FOREVER = 2**62  # epochs; the sweep itself ends the run
+_POINTS = 50  # of the held-out curve, by default
 _SAVES = 20  # of a test with a checkpoint
 
 
@@ -51,10 +52,14 @@ class LRRangeTest:
     Args:
         optimizer: the optimizer under test; must be in ``to_save``.
         start_lr: rate of the first step, before ``lr_mult``, or a sequence with one for each param
-            group; 0 is allowed with linear spacing.
-        end_lr: rate of the last step, above ``start_lr``; one number or a sequence likewise.
-        num_iter: optimizer steps, at least 2.
-        step_mode: ``"linear"`` spacing, as in the paper, or ``"exponential"``.
+            group; 0 is allowed with linear spacing. By default 1e-6.
+        end_lr: rate of the last step, above ``start_lr``; one number or a sequence likewise. By
+            default 10: seven decades hold the rates of SGD and Adam alike, and a test that
+            diverges ends early.
+        num_iter: optimizer steps, at least 2. By default 300, which is 43 a decade of the default
+            range; the paper takes several epochs over a narrow one.
+        step_mode: ``"linear"`` spacing, as in the paper, or ``"exponential"``. By default linear
+            where both ends of the range are given, exponential where one is left out.
         to_save: what must be put back: every module with optimized parameters, the optimizer, and
             what else a step changes (a GradScaler, an EMA; dicts, tensors, random generators).
         output_transform: the trainer's output -> the batch's mean loss, a number or a tensor of
@@ -65,7 +70,8 @@ class LRRangeTest:
         evaluator: an Engine whose ``state.metrics`` are recorded after every ``every`` steps and
             after the last one.
         eval_data: what it runs on.
-        every: steps between evaluations, at most ``num_iter``.
+        every: steps between evaluations, at most ``num_iter``; by default a fiftieth of it, so
+            that the curve has about 50 points however long the test.
         hold: steps for which each rate is kept, a divisor of ``num_iter``.
         training_metrics: further functions of the trainer's output, by name.
         keep: handlers (or objects whose methods they are) that act during the test too.
@@ -80,25 +86,27 @@ class LRRangeTest:
 
     Example::
 
-        test = LRRangeTest(optimizer, start_lr=0.0, end_lr=0.02, num_iter=4000,
-                           to_save={"model": model, "optimizer": optimizer})
-        result = test.run(trainer, train_loader)
+        to_save = {"model": model, "optimizer": optimizer}
+        result = LRRangeTest(optimizer, to_save=to_save).run(trainer, train_loader)
+        base_lr, max_lr, reason = result.suggest()
+
+        test = LRRangeTest(optimizer, 0.0, 0.02, 4000, to_save=to_save)  # linear, as in the paper
     """
 
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
-        start_lr: float | Sequence[float],
-        end_lr: float | Sequence[float],
-        num_iter: int,
-        step_mode: Literal["linear", "exponential"] = "linear",
+        start_lr: float | Sequence[float] | None = None,
+        end_lr: float | Sequence[float] | None = None,
+        num_iter: int | None = None,
+        step_mode: Literal["linear", "exponential"] | None = None,
         *,
         to_save: Mapping[str, Any],
         output_transform: Callable[[Any], Any] = lambda output: output,
         diverge_th: float | None = 4.0,
         evaluator: Engine | None = None,
         eval_data: Iterable[Any] | None = None,
-        every: int = 100,
+        every: int | None = None,
         hold: int = 1,
         training_metrics: Mapping[str, Callable[[Any], Any]] | None = None,
         keep: Collection[object] = (),
@@ -113,7 +121,7 @@ class LRRangeTest:
         self.plan = Plan(start_lr, end_lr, num_iter, step_mode, hold)
         self.diverge_th = threshold(diverge_th)
         self.evaluator, self.eval_data = evaluator, eval_data
-        every = count("every", every)
+        every = max(1, self.plan.num_iter // _POINTS) if every is None else count("every", every)
         self.every = every if evaluator is not None else self.plan.num_iter
         self.outputs = outputs(output_transform, training_metrics)
         self.keep, self.on_row = several("keep", keep, "handlers"), on_row
@@ -176,16 +184,19 @@ class LRRangeTest:
             suspended += stack.enter_context(private(engine, self.keep))
         batches = Endless(data)
         pauses = self._pauses(batches, data)
-        result, divergence = self._begun(pauses, suspended)
+        result, divergence = self._begun(pauses, suspended, length(data))
+        stack.callback(_count_steps, result, batches, len(result))
         sweep = Sweep(
             self.optimizer,
             self.plan.schedules(len(self.optimizer.param_groups)),
             result,
             outputs={name: scalar_of(name, f) for name, f in self.outputs.items()},
             divergence=divergence,
-            evaluate=self._evaluate if self.evaluator is not None else None,
+            evaluate=evaluation(self.evaluator, self.eval_data, self.to_save.values()),
             every=self.every,
-            on_row=stack.enter_context(self._observer()),
+            on_row=stack.enter_context(
+                observing(self.on_row, self.plan.num_iter if self.progress else None)
+            ),
             scalers=[o for o in self.to_save.values() if isinstance(o, torch.amp.GradScaler)],
         )
         sweep.attach(trainer, stack)
@@ -210,46 +221,17 @@ class LRRangeTest:
         return Pauses(file, batches, data, self.eval_data)
 
     def _begun(
-        self, pauses: Pauses | None, suspended: list[str]
+        self, pauses: Pauses | None, suspended: list[str], epoch_length: int | None
     ) -> tuple[RangeTestResult, Divergence]:
         """A fresh record, or that of the test broken off."""
         saved = pauses.saved if pauses is not None else None
         if saved is None:
-            self.result = RangeTestResult(**asdict(self.plan), suspended=suspended)
+            self.result = RangeTestResult(
+                **asdict(self.plan), suspended=suspended, epoch_length=epoch_length
+            )
             return self.result, Divergence(self.diverge_th)
         self.result = RangeTestResult.from_dict(saved["result"])
         return self.result, Divergence(**saved["divergence"])
-
-    def _evaluate(self) -> Mapping[str, float]:
-        """The held-out metrics that are numbers; the training that follows does not notice."""
-        assert self.evaluator is not None and self.eval_data is not None
-        put_random_back = random_states(self.eval_data)
-        modules = [one for one in self.to_save.values() if isinstance(one, nn.Module)]
-        flags = [training_flags(module) for module in modules]
-        metrics = self.evaluator.run(self.eval_data).metrics
-        put_random_back()
-        for put_back in flags:
-            put_back()
-        return numbers_of(metrics)
-
-    @contextlib.contextmanager
-    def _observer(self) -> Iterator[Callable[[RangeTestResult], None]]:
-        """Calls ``on_row`` and moves the progress bar."""
-        heard = is_first()
-        on_row = self.on_row if heard and self.on_row is not None else lambda result: None
-        if not (heard and self.progress):
-            yield on_row
-            return
-        from tqdm import tqdm
-
-        with tqdm(total=self.plan.num_iter, desc="range test") as bar:
-
-            def observe(result: RangeTestResult) -> None:
-                bar.set_postfix(lr=f"{result.lr[-1]:.3g}", refresh=False)
-                bar.update(len(result) - bar.n)
-                on_row(result)
-
-            yield observe
 
     def _check(self) -> None:
         self.plan.ranges(len(self.optimizer.param_groups))
@@ -257,3 +239,11 @@ class LRRangeTest:
             raise ValueError(
                 f"every must be at most num_iter ({self.plan.num_iter}), got {self.every}"
             )
+
+
+def _count_steps(result: RangeTestResult, batches: Endless, before: int) -> None:
+    """Where gradients are accumulated an epoch has fewer steps than batches; ``before``: rows of
+    an earlier process."""
+    rows = len(result) - before
+    if result.epoch_length is not None and rows:
+        result.epoch_length = max(1, result.epoch_length // max(1, round(batches.given / rows)))

@@ -120,9 +120,9 @@ class RepeatedResult:
 def repeat_range_test(
     setup: Setup,
     seeds: Iterable[int],
-    start_lr: float,
-    end_lr: float,
-    num_iter: int,
+    start_lr: float | Sequence[float] | None = None,
+    end_lr: float | Sequence[float] | None = None,
+    num_iter: int | None = None,
     **options: Any,
 ) -> RepeatedResult:
     """Run the same range test for each of ``seeds`` and put the results side by side.

@@ -26,6 +26,7 @@ _FIELDS = {
     "step_mode": (str,),
     "hold": (int,),
     "suspended": (list,),
+    "epoch_length": (int, type(None)),
     "stop_reason": (str, type(None)),
     "stop_detail": (str,),
     "columns": (dict,),
@@ -58,6 +59,7 @@ def read_json(path: Path) -> dict[str, Any]:
         values = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("not a range test's file")
+        values.setdefault("epoch_length", None)  # earlier files have none
         if values.keys() != _FIELDS.keys():
             names = ", ".join(sorted(values.keys() ^ _FIELDS.keys()))
             raise ValueError(f"missing or unknown fields: {names}")
@@ -81,6 +83,7 @@ _VALUES: Mapping[str, Callable[[Any], bool]] = {
     "end_lr": _is_rate,
     "num_iter": lambda steps: steps >= 0,
     "hold": lambda steps: steps > 0,
+    "epoch_length": lambda steps: steps is None or steps > 0,
     "step_mode": lambda mode: mode in ("linear", "exponential"),
     "suspended": lambda names: all(isinstance(name, str) for name in names),
     "stop_reason": lambda reason: reason in (None, "completed", "diverged", "terminated"),

@@ -104,24 +104,28 @@ class RangeTestResult(Record):
 
     def schedule(
         self,
-        step_size: int,
+        step_size: int | None = None,
         policy: Literal["triangular", "triangular2", "onecycle"] = "triangular",
         total: int | None = None,
     ) -> Triangular | Triangular2 | OneCycle:
         """The schedule that the suggested bounds imply.
 
         Args:
-            step_size: half a cycle, in iterations.
+            step_size: half a cycle, in optimizer steps. By default 4 epochs of the loader that the
+                test ran on: the paper advises 2 to 10 and takes 4 for CIFAR-10.
             policy: ``"onecycle"`` ends at a hundredth of ``base_lr`` after ``total`` iterations.
             total: for ``"onecycle"``; by default an eighth longer than the cycle.
 
         Raises:
-            ValueError: a bound is missing; the message carries the reason.
+            ValueError: a bound is missing; the message carries the reason. No ``step_size`` where
+                the test's loader had no length.
         """
         bounds = self.suggest()
         if bounds.base_lr is None or bounds.max_lr is None:
             raise ValueError(f"the range test supports no pair of bounds: {bounds.reason}")
         pair = bounds.base_lr, bounds.max_lr
+        if step_size is None:
+            step_size = self._four_epochs()
         if policy == "onecycle":
             length = total if total is not None else 2 * step_size + max(2, step_size // 4)
             return OneCycle(*pair, step_size, length, bounds.base_lr / 100)
@@ -130,6 +134,14 @@ class RangeTestResult(Record):
                 f"policy must be 'triangular', 'triangular2' or 'onecycle', got {policy!r}"
             )
         return (Triangular if policy == "triangular" else Triangular2)(*pair, step_size)
+
+    def _four_epochs(self) -> int:
+        if self.epoch_length is None:
+            raise ValueError(
+                "step_size must be given, such as 4 * len(train_loader): the length of an epoch "
+                "is not in the record of this test"
+            )
+        return 4 * self.epoch_length
 
     def plot(self, where: str | Path | Axes | None = None, metric: str | None = None) -> Axes:
         """Draw loss and held-out metrics against the rate with the suggested pair.

@@ -19,6 +19,7 @@ class Record:
         step_mode: ``"linear"`` or ``"exponential"``.
         hold: steps for which each rate was kept.
         suspended: names of the handlers that were put aside during the test.
+        epoch_length: optimizer steps in a pass over the training data; None where unknown.
 
     Attributes:
         iteration: the 1-based step of each row.
@@ -39,10 +40,11 @@ class Record:
         step_mode: str,
         hold: int = 1,
         suspended: Sequence[str] = (),
+        epoch_length: int | None = None,
     ) -> None:
         self.start_lr, self.end_lr = start_lr, end_lr
         self.num_iter, self.step_mode, self.hold = num_iter, step_mode, hold
-        self.suspended = tuple(suspended)
+        self.suspended, self.epoch_length = tuple(suspended), epoch_length
         self.stop_reason: str | None = None
         self.stop_detail = ""
         self.iteration = array("q")
@@ -124,7 +126,7 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, strings and lists."""
         settings = ("start_lr", "end_lr", "num_iter", "step_mode", "hold", "suspended")
-        found = {name: getattr(self, name) for name in settings}
+        found = {name: getattr(self, name) for name in (*settings, "epoch_length")}
         found |= {"stop_reason": self.stop_reason, "stop_detail": self.stop_detail}
         return found | {"columns": {name: list(c) for name, c in self.columns().items()}}
 
