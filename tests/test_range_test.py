@@ -470,11 +470,17 @@ def test_an_evaluator_that_raises_ends_the_test_with_everything_back() -> None:
     assert test.result is not None and len(test.result) == 5
 
 
-def test_a_step_that_never_steps_ends_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "_PATIENCE", 20)
+def test_a_step_that_never_steps_ends_the_test() -> None:
     rig = Rig()
-    with pytest.raises(RuntimeError, match="no step in 20 iterations"):
-        rig.test().run(Engine(lambda engine, batch: 1.0), rig.loader)
+    rig.trainer = Engine(lambda engine, batch: 1.0)
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED, stepping_handler)
+    words = "no step in 250 iterations.* wraps or what wraps it.*stepping_handler.*keep=.*guard"
+    with pytest.raises(RuntimeError, match=words):
+        rig.test().run(rig.trainer, rig.loader)
+
+
+def stepping_handler(engine: Engine) -> None:
+    """A handler that a range test suspends."""
 
 
 def test_terminated_before_the_first_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,14 +14,16 @@ from torch import Tensor
 from clr_ignite._scalars import Value, floats
 from clr_ignite.handlers import put_rates
 from clr_ignite.range_test.divergence import Divergence
+from clr_ignite.range_test.pending import Pending, never_stepped
 from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
 
 _BLOCK = 50  # rows whose losses are read from an accelerator in one go
-_PATIENCE = 10_000  # iterations without a step after which there is no hope of one
 
 _FLOATS = {float}
+
+Batch = tuple[dict[str, Any], int]  # values by name, samples
 
 
 class RateChanged(RuntimeError):
@@ -61,8 +64,9 @@ class Sweep:
         self._set: list[float] = []  # what the groups were given
         self._stepped = False
         self._scales: list[float] = []
-        self._micro: list[dict[str, Any]] = []  # of the micro-batches since the last step
-        self._samples = 0  # in them
+        self._pending: Pending[Batch | Exception | None] = Pending(
+            optimizer
+        )  # batches since the last step
         self._unread: list[tuple[int, dict[str, Any], int]] = []
 
     def attach(self, trainer: Engine, stack: contextlib.ExitStack) -> None:
@@ -90,18 +94,19 @@ class Sweep:
         """The optimizer's pre-hook: the rate that is really used."""
         self._compare("in its step")
         self._stepped = True
+        if self._pending.parts:
+            self._pending.drop_lost()
 
     def completed(self, engine: Engine) -> None:
         """After a batch: record, where the optimizer stepped; evaluate; stop."""
-        self._micro.append({name: f(engine.state.output) for name, f in self.outputs.items()})
-        if self._several:
-            self._samples += batch_size(engine.state.batch)
-        skipped = bool(self.scalers) and self._skipped()
+        skipped = not self._stepped and bool(self.scalers) and self._skipped()
         if not self._stepped and not skipped:
-            if len(self._micro) >= _PATIENCE:
-                raise RuntimeError(f"the optimizer took no step in {_PATIENCE} iterations")
+            self._wait(engine)
             return
-        self._record(skipped)
+        batches = [self._worth(engine)]
+        if self._pending.since:
+            batches = [*_readable(self._pending.taken()), *batches]
+        self._record(batches, skipped)
         row = len(self.result)
         last = row == self.result.num_iter
         if last or len(self._unread) >= _BLOCK:
@@ -139,12 +144,43 @@ class Sweep:
         now = [scaler.get_scale() for scaler in self.scalers]
         return any(after < before for before, after in zip(self._scales, now, strict=True))
 
-    def _record(self, skipped: bool) -> None:
+    def _worth(self, engine: Engine) -> Batch:
+        """What a batch gave, and how much it weighs among those of other ranks."""
+        values = {name: function(engine.state.output) for name, function in self.outputs.items()}
+        return values, batch_size(engine.state.batch) if self._several else 0
+
+    def _wait(self, engine: Engine) -> None:
+        """After a batch without a step, which may or may not have a part in the next one."""
+        worth: Batch | Exception | None = None  # a step that returns None leaves its batch out
+        if engine.state.output is not None:
+            try:
+                worth = self._worth(engine)
+            except Exception as error:  # of no account if the batch is left out
+                worth = error
+        self._pending.add(worth)
+        if self._pending.hopeless(engine.state.epoch_length):
+            self._give_up(worth)
+            engine.terminate()
+
+    def _give_up(self, last: Batch | Exception | None) -> None:
+        """Say why there is no further step."""
+        batches = self._pending.since
+        if not len(self.result):
+            names = self.result.suspended
+            raise RuntimeError(never_stepped(self.optimizer, batches, names))
+        self.read()
+        if self.result.stop_reason is None:
+            (loss,) = floats([last[0]["loss"]]) if isinstance(last, tuple) else (None,)
+            reason = "terminated" if loss is None or math.isfinite(loss) else "diverged"
+            words = f"{batches} batches in a row without a step of the optimizer"
+            words += "" if loss is None else f", the last with a loss of {loss:.3g},"
+            self.finish(reason, f"{words} after a rate of {self.result.lr[-1]:.3g}")
+
+    def _record(self, batches: list[Batch], skipped: bool) -> None:
         row = len(self.result)
         lr = None if skipped else self._rates[0]
         rates = [None] * len(self._set) if skipped else self._set
-        values, samples = _mean(self._micro), self._samples
-        self._micro, self._samples = [], 0
+        values, samples = _mean([of for of, _ in batches]), sum(size for _, size in batches)
         if not _FLOATS.issuperset(map(type, values.values())):
             self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
             self._unread.append((row, values, samples))
@@ -170,6 +206,14 @@ class Sweep:
 def _rounded(rate: float, like: Any) -> float:
     """``rate`` as a tensor of the kind of ``like`` holds it."""
     return float(torch.tensor(rate, dtype=like.dtype)) if isinstance(like, Tensor) else rate
+
+
+def _readable(waiting: list[Batch | Exception | None]) -> list[Batch]:
+    """The batches among what waited for a step, or the error of one that could not be read."""
+    for one in waiting:
+        if isinstance(one, Exception):
+            raise one
+    return [one for one in waiting if isinstance(one, tuple)]
 
 
 def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
