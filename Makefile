@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench test coverage test-slow test-cuda lint types format clean
+.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda lint types format clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ bench: $(INSTALLED)  ## results/benchmarks.md, or some sections of it: make benc
 	test -n "$(PARTS)" || $(BIN)/python -m benchmarks.suggestions
 	test -n "$(PARTS)" || $(BIN)/python -m clr_ignite.visdom_assets
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(PARTS)
+
+# The peers are measured where they are installed: CONTRIBUTING.md has the versions.
+advice: $(INSTALLED)  ## what finders' answers are worth: results/advice; with CIFAR-10, make advice DATA=folder
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.advice $(if $(DATA),--cifar10 "$(DATA)")
 
 lint: $(INSTALLED)  ## ruff
 	$(BIN)/ruff check .
