@@ -14,7 +14,16 @@ from pathlib import Path
 from benchmarks.page import conditions, with_sections
 from clr_ignite._files import write_text
 
-PARTS = ("schedule_update", "range_test", "training_step", "data", "growth", "live", "gpu")
+PARTS = (
+    "imports",
+    "schedule_update",
+    "range_test",
+    "training_step",
+    "data",
+    "growth",
+    "live",
+    "gpu",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

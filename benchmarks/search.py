@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from clr_ignite._files import write_text
-from clr_ignite.cifar10.cli.options import prepared_data, requested_place, seeds
+from clr_ignite.cifar10.cli.command_line import seeds
+from clr_ignite.cifar10.cli.options import prepared_data, requested_place
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.experiments.trapezoid import trapezoid
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce

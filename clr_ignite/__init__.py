@@ -1,9 +1,31 @@
-"""Cyclical learning rates and the learning-rate range test as PyTorch-Ignite handlers."""
+"""Cyclical learning rates and the learning-rate range test as PyTorch-Ignite handlers.
 
-from clr_ignite.handlers import ScheduleHandler, cycle_end
-from clr_ignite.range_test import LRRangeTest
-from clr_ignite.range_test.repeated import RepeatedResult, repeat_range_test
-from clr_ignite.result import RangeTestResult
+Importing this package loads nothing else: ``clr_ignite.schedules`` needs the standard library
+only, ``clr_ignite.result`` NumPy.
+"""
+
+from typing import TYPE_CHECKING
+
+from clr_ignite._lazy import lazily
+
+if TYPE_CHECKING:
+    from clr_ignite.handlers import ScheduleHandler, cycle_end
+    from clr_ignite.range_test.lr_range_test import LRRangeTest
+    from clr_ignite.range_test.repeated import RepeatedResult, repeat_range_test
+    from clr_ignite.result import RangeTestResult
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "LRRangeTest": "clr_ignite.range_test.lr_range_test",
+            "RangeTestResult": "clr_ignite.result",
+            "RepeatedResult": "clr_ignite.range_test.repeated",
+            "ScheduleHandler": "clr_ignite.handlers",
+            "cycle_end": "clr_ignite.handlers",
+            "repeat_range_test": "clr_ignite.range_test.repeated",
+        },
+        ("handlers", "live", "plots", "range_test", "result", "schedules", "suggestions"),
+    )
 
 __all__ = [
     "LRRangeTest",

@@ -96,7 +96,7 @@ def test_the_committed_page_has_every_part() -> None:
 
 
 QUICK = ["schedule_update", "growth"]
-LONG = ["range_test", "training_step", "data", "live"]
+LONG = ["range_test", "training_step", "data", "live", "imports"]
 
 
 @pytest.mark.parametrize(

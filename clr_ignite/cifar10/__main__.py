@@ -8,9 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from clr_ignite.cifar10.cli.command_line import build_parser
-from clr_ignite.cifar10.cli.options import check_numbers
-from clr_ignite.cifar10.runs.run_folder import RunError
+from clr_ignite.cifar10.cli.command_line import build_parser, check_numbers
 
 
 class _Terminated(BaseException):
@@ -21,12 +19,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 with one line on standard error for a request that is refused."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    # Only now: --help and a mistyped option need no torch.
+    from clr_ignite.cifar10.cli import commands
+    from clr_ignite.cifar10.runs.run_folder import RunError
+
     # What the Engine logs as an error is raised as well, and said below in one line.
     logging.getLogger("ignite").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         check_numbers(options)
-        options.command(options)
+        getattr(commands, options.name.replace("-", "_"))(options)
     except (ArithmeticError, ImportError, OSError, RunError, ValueError) as error:
         text = " ".join(str(error).split())
         if isinstance(error, ModuleNotFoundError):

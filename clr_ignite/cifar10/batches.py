@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from clr_ignite._checks import count
+from clr_ignite.cifar10.choices import Order
 from clr_ignite.cifar10.data import Images
-
-Order = Literal["shuffled", "fixed"]
 
 
 def hold_out(images: Images, held: int, seed: int) -> tuple[Images, Images]:

@@ -8,16 +8,14 @@ Caffe's initial weights do not train.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-ModelName = Literal["full", "quick", "early-quick"]
-Pooling = Literal["ceil", "floor"]
-Init = Literal["caffe", "torch"]
+from clr_ignite.cifar10.choices import Init, Pooling
 
 
 class WithinChannelLRN(nn.Module):

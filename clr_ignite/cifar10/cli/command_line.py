@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clr_ignite.cifar10.cli import commands
-from clr_ignite.cifar10.cli.options import seeds
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.experiments.experiment import CHOICES
 
 _PROG = "python -m clr_ignite.cifar10"
+_LARGE = 2**62
+_RANGES = {
+    **dict.fromkeys(("iterations", "eval_every", "batch_size", "step_size"), (1, _LARGE)),
+    **dict.fromkeys(("seed", "hold_out"), (0, _LARGE)),
+    **dict.fromkeys(("workers", "threads"), (1, 1_024)),
+}
+_SEEDS = 10_000  # in one command at most
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -26,6 +31,35 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def check_numbers(options: argparse.Namespace) -> None:
+    """Refuse whole numbers out of range, whatever the command."""
+    for name, (least, most) in _RANGES.items():
+        value = getattr(options, name, None)
+        if value is not None and not least <= value <= most:
+            rule = f"at least {least}" if value < least else f"at most {most}"
+            raise ValueError(f"--{name.replace('_', '-')} must be {rule}, got {value}")
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds written as ``0-4`` or ``0,2,7``, each once.
+
+    >>> seeds("0-2,7")
+    [0, 1, 2, 7]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise argparse.ArgumentTypeError(f"seeds are written as 0-4 or 0,2,7, got {text!r}")
+        chosen = range(int(first), int(last or first) + 1)
+        if len(chosen) > _SEEDS or chosen.stop > _LARGE:
+            raise argparse.ArgumentTypeError(f"seeds are at most {_SEEDS:,}, up to 2**62")
+        found += chosen
+    if not found or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"seeds must be given, each once, got {text!r}")
+    return found
+
+
 def _command(
     names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, example: str
 ) -> argparse.ArgumentParser:
@@ -36,7 +70,6 @@ def _command(
         epilog=f"example:\n  {_PROG} {name} {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(command=getattr(commands, name.replace("-", "_")))
     return command
 
 

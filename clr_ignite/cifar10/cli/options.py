@@ -23,23 +23,7 @@ _PASSED_ON = (
     *CHOICES,
     *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
 )
-_LARGE = 2**62
-_RANGES = {
-    **dict.fromkeys(("iterations", "eval_every", "batch_size", "step_size"), (1, _LARGE)),
-    **dict.fromkeys(("seed", "hold_out"), (0, _LARGE)),
-    **dict.fromkeys(("workers", "threads"), (1, 1_024)),
-}
-_SEEDS = 10_000  # in one command at most
 _CYCLES = 5  # of a run whose length is not given
-
-
-def check_numbers(options: argparse.Namespace) -> None:
-    """Refuse whole numbers out of range, whatever the command."""
-    for name, (least, most) in _RANGES.items():
-        value = getattr(options, name, None)
-        if value is not None and not least <= value <= most:
-            rule = f"at least {least}" if value < least else f"at most {most}"
-            raise ValueError(f"--{name.replace('_', '-')} must be {rule}, got {value}")
 
 
 def prepared_data(options: argparse.Namespace) -> DataSet:
@@ -97,26 +81,6 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
             "rate is swept"
         )
     return experiment
-
-
-def seeds(text: str) -> list[int]:
-    """Seeds written as ``0-4`` or ``0,2,7``, each once.
-
-    >>> seeds("0-2,7")
-    [0, 1, 2, 7]
-    """
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)):
-            raise argparse.ArgumentTypeError(f"seeds are written as 0-4 or 0,2,7, got {text!r}")
-        chosen = range(int(first), int(last or first) + 1)
-        if len(chosen) > _SEEDS or chosen.stop > _LARGE:
-            raise argparse.ArgumentTypeError(f"seeds are at most {_SEEDS:,}, up to 2**62")
-        found += chosen
-    if not found or len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"seeds must be given, each once, got {text!r}")
-    return found
 
 
 def requested_jobs(options: argparse.Namespace) -> list[Job]:

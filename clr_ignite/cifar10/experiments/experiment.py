@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from clr_ignite._checks import Fields, choice, count, flag, function, non_negative
-from clr_ignite.cifar10.batches import Order
-from clr_ignite.cifar10.models import Init, ModelName, Pooling
+from clr_ignite.cifar10.choices import Init, ModelName, OptimizerName, Order, Pixels, Pooling
 from clr_ignite.schedules import Schedule
 from clr_ignite.schedules.text import parse_schedule
-
-OptimizerName = Literal["sgd", "adam", "rmsprop", "adagrad", "adadelta", "muon"]
 
 CHOICES = {  # by field, the names that it may have
     "model": get_args(ModelName),
     "optimizer": get_args(OptimizerName),
-    "pixels": ("caffe", "unit"),
+    "pixels": get_args(Pixels),
     "pooling": get_args(Pooling),
     "init": get_args(Init),
     "order": get_args(Order),
@@ -61,7 +58,7 @@ class Experiment(Fields):
     schedule: Schedule
     iterations: int
     model: ModelName = "full"
-    pixels: Literal["caffe", "unit"] = "caffe"
+    pixels: Pixels = "caffe"
     batch_size: int = 100
     optimizer: OptimizerName = "sgd"
     momentum: float | Schedule = 0.9

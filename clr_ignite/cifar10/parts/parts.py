@@ -13,9 +13,10 @@ from ignite.handlers import EMAHandler
 from ignite.metrics import Accuracy, Loss
 
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
+from clr_ignite.cifar10.choices import ModelName
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, EarlyQuick, ModelName, param_groups
+from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, EarlyQuick, param_groups
 from clr_ignite.cifar10.parts.cuda_graph import GraphedGradients
 from clr_ignite.cifar10.parts.muon import MuonSGD
 
