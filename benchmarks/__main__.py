@@ -15,13 +15,7 @@ from benchmarks.page import conditions, with_sections
 from clr_ignite._files import write_text
 
 PARTS = (
-    "imports",
-    "schedule_update",
-    "range_test",
-    "training_step",
-    "data",
-    "growth",
-    "live",
+    *("schedule_update", "range_test", "training_step", "data", "growth", "live", "imports"),
     "gpu",
 )
 
