@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import reprlib
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from clr_ignite._checks import shown
 
 Value = float | Tensor  # a tensor where it lies on an accelerator
 
@@ -19,8 +21,14 @@ def scalar_of(name: str, function: Callable[[Any], Any]) -> Callable[[Any], Valu
     label = "output_transform" if name == "loss" else f"training_metrics[{name!r}]"
 
     def scalar(output: Any) -> Value:
-        value = function(output)
-        return value if type(value) is float else _scalar(label, value)
+        try:
+            value = function(output)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise TypeError(
+                f"{label} must fit what the trainer's step returns, {shown(output)} of type "
+                f"{type(output).__name__}; on that it raised {type(error).__name__}: {error}"
+            ) from error
+        return value if type(value) is float else _scalar(label, value, output)
 
     return scalar
 
@@ -41,17 +49,40 @@ def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _scalar(label: str, value: Any) -> Value:
-    """``value`` if it is a number or a tensor of one element, else a TypeError."""
+def _scalar(label: str, value: Any, output: Any) -> Value:
+    """``value``, made of ``output``, if it is a number or a tensor of one element."""
     if isinstance(value, Tensor):
         if value.numel() == 1:
             return _kept(value) if _is_remote(value) else float(value.detach())
         found = f"a tensor of shape {tuple(value.shape)}"
-    elif isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        found = f"{reprlib.repr(value)} of type {type(value).__name__}"
     else:
-        return float(value)
-    raise TypeError(f"{label} must give a number or a tensor of one element, got {found}")
+        with contextlib.suppress(TypeError, ValueError):
+            if not isinstance(value, bool | str):
+                return float(value)
+        found = f"{shown(value)} of type {type(value).__name__}"
+    raise TypeError(
+        f"{label} must give a number or a tensor of one element, got {found}"
+        + _way_out(label, value, output)
+    )
+
+
+def _way_out(label: str, value: Any, output: Any) -> str:
+    """What would give a scalar, where that can be told."""
+    if output is None:
+        return ": return the loss from the trainer's step"
+    if value is not output:
+        return f", made of the output {shown(output)} of type {type(output).__name__}"
+    if isinstance(output, Mapping) and output:
+        part = f"[{'loss' if 'loss' in output else next(iter(output))!r}]"
+    elif isinstance(output, Sequence) and output and not isinstance(output, str | bytes):
+        part = "[0]"
+    elif hasattr(output, "mean"):
+        part = ".mean()"
+    elif hasattr(output, "loss"):
+        part = ".loss"
+    else:
+        return ""
+    return f": give {label}=lambda output: output{part}, or what else leads to the loss"
 
 
 def _kept(value: Tensor) -> Tensor:

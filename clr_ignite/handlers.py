@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 
-from clr_ignite._checks import count, function, instance
+from clr_ignite._checks import count, function, instance, shown
 from clr_ignite.no_trace.engine import attached_handlers, check_engine
 from clr_ignite.schedules import Schedule, ends_cycle
 
@@ -47,7 +47,7 @@ class ScheduleHandler:
         if not schedules:
             raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
         for name, schedule in schedules.items():
-            function(name, schedule, "a callable iteration -> value")
+            function(name, schedule, "a callable iteration -> value, such as Fixed(0.1)")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
         self._writers = tuple((_writer(name), schedule) for name, schedule in schedules.items())
@@ -137,8 +137,8 @@ def cycle_end(
         trainer.add_event_handler(at_cycle_end, lambda engine: evaluator.run(val_loader))
     """
     function("schedule", schedule, "a callable iteration -> value")
-    count("start", start, least=0)
-    count("accumulation_steps", accumulation_steps)
+    start = count("start", start, least=0)
+    accumulation_steps = count("accumulation_steps", accumulation_steps)
 
     def ends(engine: Engine, event: int) -> bool:
         steps, rest = divmod(event - start, accumulation_steps)
@@ -147,13 +147,17 @@ def cycle_end(
     return ends
 
 
-def check_group_rates(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse groups of differing rates without ``lr_mult``: one schedule would make them equal."""
+def check_group_rates(optimizer: torch.optim.Optimizer, or_else: str = "") -> None:
+    """Refuse groups of differing rates without ``lr_mult``: one schedule would make them equal.
+
+    Args:
+        or_else: another way out, in words.
+    """
     rates = [float(group["lr"]) for group in optimizer.param_groups if "lr_mult" not in group]
     if len(set(rates)) > 1:
         raise ValueError(
-            f"the groups' rates differ ({', '.join(map(str, rates))}) and one schedule would "
-            "make them equal: give each group an 'lr_mult', the factor on the schedule's rate"
+            f"the groups' rates differ ({shown(rates)[1:-1]}) and one schedule would make them "
+            f"equal: give each group an 'lr_mult', the factor on the schedule's rate{or_else}"
         )
 
 
@@ -192,11 +196,11 @@ def _writer(name: str) -> Callable[[list[dict[str, Any]], float], None]:
 # The common case of both, a float, is in line: it runs for every group at every iteration.
 def _put_rates(groups: list[dict[str, Any]], value: float) -> None:
     for group in groups:
-        rate = value * group["lr_mult"] if "lr_mult" in group else value
+        rate = value * float(group["lr_mult"]) if "lr_mult" in group else value
         if type(group["lr"]) is float:
             group["lr"] = rate
         else:
-            put_rates(groups, [value * g.get("lr_mult", 1.0) for g in groups])
+            put_rates(groups, [value * float(g.get("lr_mult", 1.0)) for g in groups])
             return
 
 

@@ -48,16 +48,18 @@ from clr_ignite.suggestions import (
     valley,
 )
 from tests.rigs import Rig, same, state_of
+from tests.test_result import result_of
 
 NAN, INF = math.nan, math.inf
 NO_NUMBER = [None, "1", b"1", True, np.bool_(True), [1.0], {}, 1j, Decimal(1), object()]
-NO_NUMBER += [np.array(1.0), np.array([1.0]), torch.tensor(1.0)]
+NO_NUMBER += [np.array([1.0]), torch.tensor([1.0]), torch.tensor(True), np.array(True)]
+NO_NUMBER += [torch.tensor(1j), torch.empty((), device="meta"), np.array("1")]
 NOT_FINITE = [NAN, INF, -INF, np.float32(NAN), 10**400, Fraction(10**400), np.longdouble("1e400")]
 BELOW_0 = [-1, -0.5, -5e-324, Fraction(-1, 3), np.float16(-1)]
 TO_1 = [1.0001, 2, *BELOW_0, 0, 0.0, *NO_NUMBER, *NOT_FINITE]  # wrong where (0, 1] is right
 RATE = [*NO_NUMBER, *NOT_FINITE, *BELOW_0]
 ABOVE_0 = [*RATE, 0, 0.0, Fraction(1, 10**400)]
-WHOLE = [*NO_NUMBER, 2.0, 2.5, NAN, INF, Fraction(2), np.float64(2), torch.tensor(2)]
+WHOLE = [*NO_NUMBER, 2.0, 2.5, NAN, INF, Fraction(2), np.float64(2), torch.tensor(2.0)]
 COUNT = [*WHOLE, 0, -1, np.int64(-1)]
 CALLABLE = [None, 1, 0, 0.1, "f", [], object()]
 CALLABLE_OR_NONE = CALLABLE[1:]
@@ -288,6 +290,76 @@ def test_of_running_it(kind: str) -> None:
                 with rig.test().attach(rig.trainer):
                     rig.trainer.run(value)
     assert same(state_of(rig), before) and "run" not in vars(rig.trainer) and rig.used == []
+
+
+COUNTS = [np.uint8, np.int16, np.array, torch.tensor, lambda n: torch.tensor(n).byte()]
+SHARES = [np.float16, np.float32, np.array, torch.tensor, lambda x: torch.tensor(x).bfloat16()]
+
+
+@pytest.mark.parametrize(
+    ("make", "right"), [case[:2] for case in TABLE if case[0] not in (cycle_end, _plotted)]
+)
+def test_scalars_of_numpy_and_torch_are_taken_as_plain_numbers(
+    make: Callable[..., Any], right: dict[str, Any]
+) -> None:
+    for name, value in right.items():
+        for kind in {int: COUNTS, float: SHARES}.get(type(value), []):
+            small = kind(value)
+            found, expected = (make(**(right | {name: v})) for v in (small, small.item()))
+            assert repr(found) == repr(expected), (name, small)
+
+
+def test_small_types_do_not_overflow_later() -> None:
+    """A uint8 ends at 255, a test or a run does not."""
+    engine = Engine(lambda engine, batch: None)
+    ends = cycle_end(Triangular(0.1, 0.2, 150), np.uint8(200), np.uint8(3))
+    assert [event for event in range(2_500) if ends(engine, event)] == [1100, 2000]
+    assert step_size_from_epochs(np.uint8(4), np.uint8(200)) == 800
+    result = result_of(600)
+    assert result.median_loss(np.uint8(15)) == result.median_loss(15)
+    assert result.smoothed_loss(np.float16(0.5)) == result.smoothed_loss(0.5)
+    for policy in ("triangular", "onecycle"):
+        assert result.schedule(np.uint8(200), policy) == result.schedule(200, policy)
+    held = RangeTestResult(
+        start_lr=0, end_lr=1, num_iter=np.int16(600), step_mode="linear", hold=np.uint8(200)
+    )
+    for row in range(600):
+        held.add_row(iteration=row + 1, lr=row // 200, loss=1.0)
+    assert held.plateaus()[0] == [0.0, 1.0, 2.0]
+
+
+def test_a_factor_of_a_small_type_scales_a_rate_exactly() -> None:
+    for factor in (np.float16(3), np.uint8(3), torch.tensor(3), torch.tensor(3.0)):
+        rig = Rig()
+        rig.optimizer.param_groups[0]["lr_mult"] = factor
+        ScheduleHandler(rig.optimizer, lr=Fixed(0.1)).attach(rig.trainer)
+        rig.trainer.run(rig.loader)
+        rate = rig.optimizer.param_groups[0]["lr"]
+        assert (type(rate), rate) == (float, 0.1 * 3)
+        tested = rig.test().run(rig.trainer, rig.loader)
+        assert list(tested.group_lr[0]) == [3.0 * rate for rate in tested.lr]
+
+
+def test_long_arguments_are_shortened() -> None:
+    wrong = [[1.0] * 10_000, torch.ones(90, 90), {"a" * 9_999: 1}, "1" * 9_999, [Rig().model] * 5]
+    for value in wrong:
+        with pytest.raises(TypeError, match="base_lr must be a number, got ") as caught:
+            Triangular(value, 0.2, 3)
+        assert len(str(caught.value)) < 600 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("one_cycle", "onecycle"), ("Triangular", "triangular")]
+)
+def test_a_name_that_is_nearly_right_is_understood(given: Any, meant: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"policy must be .*, got '{given}': did you mean '{meant}"
+    ):
+        result_of(80).schedule(3, given)
+    with pytest.raises(ValueError, match="step_mode .*, got 'exp': did you mean 'exponential'"):
+        Rig().test(step_mode="exp")
+    with pytest.raises(ValueError, match="got 'cosine'$"):
+        result_of(80).schedule(3, "cosine")  # type: ignore[arg-type]
 
 
 def test_numbers_of_other_kinds_leave_plain_ones_in_result_and_files(tmp_path: Path) -> None:

@@ -443,12 +443,15 @@ def test_empty_data_is_refused(data: Any) -> None:
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        (torch.ones(2), r"tensor of shape \(2,\)"),
-        ("0.5", "'0.5' of type str"),
-        (True, "True of type bool"),
-        ({"loss": 1.0}, "{'loss': 1.0} of type dict"),
+        (torch.ones(2), r"tensor of shape \(2,\): give .*lambda output: output.mean\(\), or"),
+        (np.ones(2), r"array\(.*\) of type ndarray: give .*lambda output: output.mean\(\), or"),
+        ("0.5", "'0.5' of type str$"),
+        (True, "True of type bool$"),
+        ({"loss": 1.0}, r"{'loss': 1.0} of type dict: give .*lambda output: output\['loss'\], or"),
+        ({"a": 1.0}, r"{'a': 1.0} of type dict: give .*lambda output: output\['a'\], or"),
+        ((1.0, 2), r"\(1.0, 2\) of type tuple: give .*=lambda output: output\[0\], or"),
     ],
-)
+)  # fmt: skip
 def test_an_output_that_holds_no_scalar_is_refused(output: Any, words: str) -> None:
     rig = Rig()
     before = state_of(rig)
@@ -456,6 +459,30 @@ def test_an_output_that_holds_no_scalar_is_refused(output: Any, words: str) -> N
     with pytest.raises(TypeError, match=f"output_transform must give a number .*{words}"):
         rig.test().run(rig.trainer, rig.loader)
     assert same(state_of(rig), before)
+
+
+def test_a_wrong_output_transform_says_what_it_was_given() -> None:
+    rig = Rig()
+    with pytest.raises(
+        TypeError, match=r"returns, 1\.\d+ of type float; on that .* TypeError: 'fl"
+    ):
+        rig.test(output_transform=lambda output: output["loss"]).run(rig.trainer, rig.loader)
+    with pytest.raises(
+        TypeError, match=r"got None of type NoneType, made of the output 0?1?\..*fl"
+    ):
+        rig.test(output_transform=lambda output: None).run(rig.trainer, rig.loader)
+
+
+def test_groups_of_differing_rates_hear_of_both_ways_out() -> None:
+    rig = Rig()
+    first, *others = rig.model.parameters()
+    groups = [{"params": [first]}, {"params": others, "lr": 0.5}]
+    rig.optimizer = torch.optim.SGD(groups, lr=0.1)
+    words = r"differ \(0.1, 0.5\).*'lr_mult', .*, or the test ranges of their own, start_lr=\[...\]"
+    with pytest.raises(ValueError, match=words):
+        rig.test().run(rig.trainer, rig.loader)
+    with pytest.raises(ValueError, match=r"'lr_mult', the factor on the schedule's rate$"):
+        ScheduleHandler(rig.optimizer, lr=Fixed(0.1)).attach(rig.trainer)
 
 
 def test_an_evaluator_that_raises_ends_the_test_with_everything_back() -> None:

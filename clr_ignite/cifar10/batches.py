@@ -25,7 +25,8 @@ def hold_out(images: Images, held: int, seed: int) -> tuple[Images, Images]:
     Raises:
         ValueError: unless at least one image is left on both sides.
     """
-    if count("held", held) >= len(images):
+    held = count("held", held)
+    if held >= len(images):
         raise ValueError(f"held must be below the {len(images)} images there are, got {held}")
     order = torch.randperm(len(images), generator=_generator(seed, -1))
     return images.take(order[held:].sort().values), images.take(order[:held].sort().values)
@@ -124,7 +125,8 @@ class Batches(_Held):
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         super().__init__(images, pixels, device, memory_format)
-        if count("batch_size", batch_size) > len(images):
+        batch_size = count("batch_size", batch_size)
+        if batch_size > len(images):
             raise ValueError(
                 f"batch_size must be at most the {len(images)} images there are, got {batch_size}"
             )

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
+from clr_ignite._checks import count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.cifar10.runs.provenance import claim
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.range_test import LRRangeTest
+from clr_ignite.range_test.arguments import threshold
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Linear
 
@@ -51,6 +53,7 @@ def range_test(
     if experiment.ema_decay:
         raise ValueError(f"ema_decay must be 0 in a range test, got {experiment.ema_decay}")
     folder = RunFolder(out)
+    seed, every, diverge_th = whole("seed", seed), count("every", every), threshold(diverge_th)
     settings = {"seed": seed, "every": every, "diverge_th": diverge_th}
     with folder.locked():
         if again:

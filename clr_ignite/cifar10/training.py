@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from ignite.engine import Engine, Events
 
-from clr_ignite._checks import check_fields
+from clr_ignite._checks import check_fields, count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
@@ -65,6 +65,7 @@ def train(
     Raises:
         RunError: ``out`` belongs to another experiment, seed or data set, or is in use.
     """
+    seed, eval_every = whole("seed", seed), count("eval_every", eval_every)
     folder = RunFolder(out)
     with folder.locked():
         if again:

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from clr_ignite._checks import flag, function, instance, positive
+from clr_ignite._checks import flag, function, instance, positive, shown
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.snapshot import can_be_saved
 from clr_ignite.range_test.endless import length
@@ -22,7 +22,7 @@ def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) ->
     instance("to_save", to_save, Mapping, "a mapping of names to objects")
     for name, one in to_save.items():
         if not can_be_saved(one):
-            raise TypeError(f"to_save[{name!r}] must have a state to put back, got {one!r}")
+            raise TypeError(f"to_save[{name!r}] must have a state to put back, got {shown(one)}")
     if not any(one is optimizer for one in to_save.values()):
         raise ValueError("to_save must hold the optimizer under test")
     _check_covered(optimizer, [one for one in to_save.values() if isinstance(one, nn.Module)])
@@ -58,7 +58,9 @@ def check_data(name: str, data: Iterable[Any]) -> None:
             f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
         )
     if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
-        raise TypeError(f"{name} must be iterable, such as a DataLoader or a list, got {data!r}")
+        raise TypeError(
+            f"{name} must be iterable, such as a DataLoader or a list, got {shown(data)}"
+        )
     if length(data) == 0:
         raise ValueError(f"{name} must not be empty: its length is 0")
 

@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
+from clr_ignite._checks import shown
 from clr_ignite._files import write_bytes
 from clr_ignite.no_trace.random_states import States, generators, put_random, random_now
 from clr_ignite.range_test.endless import Endless, length
@@ -45,7 +46,7 @@ class SweepFile:
         self.settings = json.dumps(dict(settings), sort_keys=True)
         for name, one in to_save.items():
             if not (hasattr(one, "state_dict") and hasattr(one, "load_state_dict")):
-                raise TypeError(f"checkpoint needs a state_dict of to_save[{name!r}], {one!r}")
+                raise TypeError(f"checkpoint needs a state_dict of to_save[{name!r}], {shown(one)}")
         if idist.get_world_size() > 1:
             raise ValueError("checkpoint works in a run of one process only")
 

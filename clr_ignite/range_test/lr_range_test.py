@@ -144,7 +144,7 @@ class LRRangeTest:
         check_engine("trainer", trainer)
         check_data("data", data)
         if not self.plan.per_group:
-            check_group_rates(self.optimizer)
+            check_group_rates(self.optimizer, ", or the test ranges of their own, start_lr=[...]")
         with Undoing() as stack, stack:
             with interrupts_wait():  # what is half set up could not be undone
                 sweep, pauses, batches = self._set_up(stack, trainer, data)

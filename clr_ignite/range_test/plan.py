@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clr_ignite._checks import Fields, choice, count, non_negative, positive
+from clr_ignite._checks import Fields, choice, count, non_negative, positive, shown
 from clr_ignite.schedules import Geometric, Linear, Schedule
 
 Rates = float | tuple[float, ...]
@@ -72,7 +72,8 @@ class Plan(Fields):
             given = getattr(self, name)
             if isinstance(given, tuple) and len(given) != groups:
                 raise ValueError(
-                    f"{name} must be one rate or one for each of {groups} param groups, got {given}"
+                    f"{name} must be one rate or one for each of {groups} param groups, "
+                    f"got {shown(given)}"
                 )
         return list(zip(_spread(self.start_lr, groups), _spread(self.end_lr, groups), strict=True))
 
@@ -93,7 +94,7 @@ def _or(value: Any, default: Any) -> Any:
 def _rates(name: str, value: Any, check: Callable[[str, float], float]) -> Rates:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         if not value:
-            raise ValueError(f"{name} must hold a rate for each param group, got {value!r}")
+            raise ValueError(f"{name} must hold a rate for each param group, got {shown(value)}")
         return tuple(check(name, rate) for rate in value)
     single: Any = value
     return check(name, single)

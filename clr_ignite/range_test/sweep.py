@@ -84,7 +84,7 @@ class Sweep:
         self._rates = [schedule(step) for schedule in self.schedules]
         groups = self.optimizer.param_groups
         used = zip(groups, self._rates, strict=True)
-        self._set = [rate * group.get("lr_mult", 1.0) for group, rate in used]
+        self._set = [rate * float(group.get("lr_mult", 1.0)) for group, rate in used]
         put_rates(groups, self._set)
         self._stepped = False
         if self.scalers:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clr_ignite import plots
-from clr_ignite._checks import count, non_negative
+from clr_ignite._checks import choice, count, non_negative
 from clr_ignite.result import files
 from clr_ignite.result.record import MISSING, Record
 from clr_ignite.schedules import OneCycle, Triangular, Triangular2
@@ -45,7 +45,8 @@ class RangeTestResult(Record):
         Args:
             beta: weight of the past, at least 0 and below 1; 0 smooths nothing.
         """
-        if not non_negative("beta", beta) < 1:
+        beta = non_negative("beta", beta)
+        if beta >= 1:
             raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
         average, weight, smoothed = 0.0, 0.0, []
         for loss in self.loss:
@@ -63,7 +64,8 @@ class RangeTestResult(Record):
         Args:
             width: losses in the window, odd, at least 1.
         """
-        if count("width", width) % 2 == 0:
+        width = count("width", width)
+        if width % 2 == 0:
             raise ValueError(f"width must be odd, got {width}")
         losses = np.asarray(self.loss)
         finite = np.isfinite(losses)
@@ -120,19 +122,15 @@ class RangeTestResult(Record):
             ValueError: a bound is missing; the message carries the reason. No ``step_size`` where
                 the test's loader had no length.
         """
+        choice("policy", policy, ("triangular", "triangular2", "onecycle"))
         bounds = self.suggest()
         if bounds.base_lr is None or bounds.max_lr is None:
             raise ValueError(f"the range test supports no pair of bounds: {bounds.reason}")
         pair = bounds.base_lr, bounds.max_lr
-        if step_size is None:
-            step_size = self._four_epochs()
+        step_size = self._four_epochs() if step_size is None else count("step_size", step_size)
         if policy == "onecycle":
             length = total if total is not None else 2 * step_size + max(2, step_size // 4)
             return OneCycle(*pair, step_size, length, bounds.base_lr / 100)
-        if policy not in ("triangular", "triangular2"):
-            raise ValueError(
-                f"policy must be 'triangular', 'triangular2' or 'onecycle', got {policy!r}"
-            )
         return (Triangular if policy == "triangular" else Triangular2)(*pair, step_size)
 
     def _four_epochs(self) -> int:

@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from clr_ignite._checks import count, whole
+
 Rates = float | tuple[float, ...]
 MISSING = float("nan")
 
@@ -43,7 +45,8 @@ class Record:
         epoch_length: int | None = None,
     ) -> None:
         self.start_lr, self.end_lr = start_lr, end_lr
-        self.num_iter, self.step_mode, self.hold = num_iter, step_mode, hold
+        self.num_iter, self.hold = whole("num_iter", num_iter), count("hold", hold)
+        self.step_mode = step_mode
         self.suspended, self.epoch_length = tuple(suspended), epoch_length
         self.stop_reason: str | None = None
         self.stop_detail = ""

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clr_ignite._checks import Fields, count, non_negative, positive, several, shrinking
+from clr_ignite._checks import Fields, count, non_negative, positive, several, shown, shrinking
 
 Schedule = Callable[[int], float]
 
@@ -200,7 +200,7 @@ class Chain(Fields):
             raise ValueError("stages must hold at least one (schedule, iterations) pair, got none")
         for stage in stages:
             if not (isinstance(stage, tuple) and len(stage) == 2 and callable(stage[0])):
-                raise TypeError(f"stages must be (schedule, iterations) pairs, got {stage!r}")
+                raise TypeError(f"stages must be (schedule, iterations) pairs, got {shown(stage)}")
         self._set(stages=tuple((schedule, count("iterations", n)) for schedule, n in stages))
 
     def __repr__(self) -> str:

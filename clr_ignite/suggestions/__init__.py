@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from clr_ignite._checks import count, non_negative
+from clr_ignite._checks import count, non_negative, shown
 from clr_ignite.suggestions.knees import fit
 
 Array = np.ndarray[Any, Any]
@@ -184,7 +184,7 @@ def _finite(
     keep = np.isfinite(rates) & np.isfinite(heights)
     rates, heights = rates[keep], heights[keep]
     if np.any(np.diff(rates, prepend=0.0) < 0):
-        raise ValueError(f"lr must hold rates that do not fall, none below 0, got {lr!r}")
+        raise ValueError(f"lr must hold rates that do not fall, none below 0, got {shown(lr)}")
     return rates, heights
 
 
@@ -192,7 +192,7 @@ def _numbers(name: str, values: Sequence[float]) -> Array:
     try:
         return np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a sequence of numbers, got {values!r}") from error
+        raise TypeError(f"{name} must be a sequence of numbers, got {shown(values)}") from error
 
 
 def _at_least(points: int, rates: Array) -> None:
