@@ -158,7 +158,7 @@ def test_a_result_that_cannot_be_drawn_is_a_warning_and_has_not_arrived(
 ) -> None:
     result = RangeTestResult(start_lr=0, end_lr=1, num_iter=2, step_mode="linear")
     result.add_row(iteration=1, lr=0.0, loss=1.0, evaluation={"accuracy": 0.5})
-    column = result._evaluation["accuracy"]
+    column = result.evaluation["accuracy"]
     column.append(0.5)  # as if the training thread were half way through a row
     live = plotter(server.url, "odd")
     live.on_row(result)

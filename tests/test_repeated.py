@@ -92,7 +92,7 @@ def test_seeds_that_agree_and_seeds_that_do_not() -> None:
 
 def test_without_accuracy_the_loss_is_read() -> None:
     bare = made(0.002, 0.008)
-    bare._evaluation.clear()
+    bare.evaluation.clear()
     found = RepeatedResult([0, 1], [bare, bare]).suggest()
     assert found.reason.startswith("loss") and found.max_lr == pytest.approx(0.008, abs=0.0005)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import pydoc
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import same_color
 
-from clr_ignite import RangeTestResult
+from clr_ignite import LRRangeTest, RangeTestResult
 from clr_ignite.plots import new_axes, plot_curves, plot_schedules, save
 from clr_ignite.schedules import Fixed, OneCycle, Triangular, Triangular2
 
@@ -266,3 +269,13 @@ def test_schedules_and_curves_are_drawn(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         save(marked, tmp_path / "picture.nonsense")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_says_everything_without_private_doors() -> None:
+    text = pydoc.plain(pydoc.render_doc(RangeTestResult)) + (LRRangeTest.__doc__ or "")
+    for field in fields(RangeTestResult):
+        assert field.name in (RangeTestResult.__doc__ or "")
+    assert "best + (diverge_th - 1) * scale" in text
+    assert re.findall(r"clr_ignite\.(?:result|range_test)\.\w+", text) == [
+        "clr_ignite.result.range_test_result"  # the class's own module
+    ]

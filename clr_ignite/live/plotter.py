@@ -20,6 +20,7 @@ from clr_ignite.live.windows import COLORS, Window
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.range_test.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
+from clr_ignite.result.smoothing import averaged
 from clr_ignite.schedules import Schedule
 
 _BETA = 0.98  # of the smoothed training loss
@@ -228,8 +229,7 @@ class VisdomPlotter:
             for (iteration, _), value in zip(waiting, values, strict=True):
                 raw.append(iteration, value)
                 if abs(value) < float("inf"):
-                    average = _BETA * average + (1 - _BETA) * value
-                    weight = _BETA * weight + (1 - _BETA)
+                    average, weight = averaged(average, weight, value, _BETA)
                     smooth.append(iteration, average / weight)
             self._smoothed = average, weight
             window.changed = window.changed or bool(waiting)

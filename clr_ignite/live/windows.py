@@ -12,6 +12,7 @@ import numpy as np
 
 from clr_ignite.range_test.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
+from clr_ignite.result.range_test_result import read_by_default
 
 SHOWN = 2_000  # points of a trace in a view
 _KEPT = 100_000  # points of a trace in memory
@@ -125,7 +126,8 @@ class Window:
                 *thinned(rates[: len(values)], values[: len(rates)], 50_000), strict=True
             ):
                 trace.append(x, y)
-        metrics = ["accuracy"] if "accuracy" in result.metrics else list(result.metrics)
+        chosen = read_by_default(result.metrics)
+        metrics = [chosen] if chosen else list(result.metrics)
         for number, name in enumerate(metrics):
             color = COLORS[(number + 1) % len(COLORS)]
             trace = self.trace(f"held-out {name}", color=color, mode="lines+markers", right=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from clr_ignite.result.smoothing import averaged
+
 _BETA = 0.9  # of the smoothing: about ten steps
 
 
@@ -35,8 +37,7 @@ class Divergence:
             return False
         if not math.isfinite(loss):
             return True
-        self._average = _BETA * self._average + (1 - _BETA) * loss
-        self._weight = _BETA * self._weight + (1 - _BETA)
+        self._average, self._weight = averaged(self._average, self._weight, loss, _BETA)
         smoothed = self._average / self._weight
         if self._first is None:
             self._first = smoothed

@@ -64,9 +64,11 @@ class LRRangeTest:
             what else a step changes (a GradScaler, an EMA; dicts, tensors, random generators).
         output_transform: the trainer's output -> the batch's mean loss, a number or a tensor of
             one element.
-        diverge_th: stop when the smoothed loss exceeds so many times its best (see
-            ``clr_ignite.range_test.divergence``) or is not finite; above 1; None: never stop for
-            divergence.
+        diverge_th: above 1; None: never stop for divergence. The test stops where the loss is not
+            finite or, averaged over about ten steps, exceeds ``best + (diverge_th - 1) * scale``:
+            ``best`` is its lowest average so far, ``scale`` the larger of that one's magnitude
+            and of its fall from the first loss. For a positive loss that has not yet fallen by
+            more than half, that is ``diverge_th`` times the best.
         evaluator: an Engine whose ``state.metrics`` are recorded after every ``every`` steps and
             after the last one.
         eval_data: what it runs on.

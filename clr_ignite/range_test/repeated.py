@@ -13,7 +13,8 @@ from clr_ignite._checks import function, several, whole
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.result.files import write_csv
-from clr_ignite.result.record import MISSING
+from clr_ignite.result.range_test_result import read_by_default
+from clr_ignite.result.smoothing import MISSING
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ class RepeatedResult:
 
     def suggest(self, metric: str | None = None) -> Bounds:
         """The bounds that the mean curve supports; the reason tells how far the seeds agree."""
-        if metric is None and "accuracy" in self.metrics:
-            metric = "accuracy"
+        metric = metric or read_by_default(self.metrics)
         rates, means, _ = self["loss" if metric is None else metric]
         found = bounds_from_loss(rates, means) if metric is None else smith_bounds(rates, means)
         alone = self.pairs(metric)
@@ -86,8 +86,7 @@ class RepeatedResult:
         """
         path = where if isinstance(where, str | Path) else None
         bounds = self.suggest(metric)
-        if metric is None and "accuracy" in self.metrics:
-            metric = "accuracy"
+        metric = metric or read_by_default(self.metrics)
         axes = plots.plot_bands(
             {"loss": self["loss"]} | ({} if metric is None else {metric: self[metric]}),
             bounds=(bounds.base_lr, bounds.max_lr),

@@ -8,12 +8,16 @@ import io
 import json
 import math
 import reprlib
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clr_ignite._checks import check_fields
 from clr_ignite._files import parse_json, write_text
+
+if TYPE_CHECKING:
+    from clr_ignite.result.range_test_result import RangeTestResult
 
 _KIND = "clr_ignite range test"
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -31,6 +35,47 @@ _FIELDS = {
     "stop_detail": (str,),
     "columns": (dict,),
 }
+
+
+def columns_of(record: RangeTestResult) -> dict[str, Sequence[float]]:
+    """The CSV's columns by name, missing cells NaN."""
+    groups = record.group_lr if len(record.group_lr) > 1 else ()
+    return {
+        "iteration": record.iteration,
+        "lr": record.lr,
+        "loss": record.loss,
+        **{f"train_{name}": column for name, column in record.training.items()},
+        **{f"eval_{name}": column for name, column in record.evaluation.items()},
+        **{f"group_lr_{number}": column for number, column in enumerate(groups)},
+    }
+
+
+def values_of(record: RangeTestResult) -> dict[str, Any]:
+    """The record as plain numbers, strings and lists, its rows by column."""
+    columns = {name: list(cells) for name, cells in columns_of(record).items()}
+    settings = {name: getattr(record, name) for name in _FIELDS if name != "columns"}
+    return settings | {"columns": columns}
+
+
+def fields_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The record's fields out of what :func:`values_of` gave, or :func:`read_json`."""
+    fields = dict(values)
+    columns = {name: array("d", cells) for name, cells in fields.pop("columns").items()}
+    for name in ("start_lr", "end_lr"):
+        fields[name] = tuple(fields[name]) if isinstance(fields[name], list) else fields[name]
+    named = {
+        prefix: {n.removeprefix(prefix): c for n, c in columns.items() if n.startswith(prefix)}
+        for prefix in ("train_", "eval_", "group_lr_")
+    }
+    alone = (columns["lr"][:],) if columns["lr"] else ()
+    return fields | {
+        "iteration": array("q", map(int, columns["iteration"])),
+        "lr": columns["lr"],
+        "loss": columns["loss"],
+        "training": named["train_"],
+        "evaluation": named["eval_"],
+        "group_lr": tuple(named["group_lr_"].values()) or alone,
+    }
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[float]]) -> None:

@@ -2,42 +2,140 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clr_ignite import plots
-from clr_ignite._checks import choice, count, non_negative
+from clr_ignite._checks import count, non_negative, whole
 from clr_ignite.result import files
-from clr_ignite.result.record import MISSING, Record
+from clr_ignite.result.implied import Policy, implied
+from clr_ignite.result.smoothing import MISSING, moving_average, running_median
 from clr_ignite.schedules import OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Rates = float | tuple[float, ...]
 
-class RangeTestResult(Record):
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RangeTestResult:
     """The record of a range test, a row for each optimizer step, and views of it.
 
-    Arguments and attributes as for :class:`clr_ignite.result.record.Record`. Equal records are
-    equal results.
+    Args:
+        start_lr, end_lr: the sweep, one number, or one for each param group.
+        num_iter: steps asked for.
+        step_mode: ``"linear"`` or ``"exponential"``.
+        hold: steps for which each rate was kept.
+        suspended: names of the handlers that were put aside during the test.
+        epoch_length: optimizer steps in a pass over the training data; None where unknown.
+
+    Attributes:
+        stop_reason: ``"completed"``, ``"diverged"`` or ``"terminated"``; None while it runs.
+        stop_detail: the same as a sentence with the rate.
+        iteration: the 1-based step of each row.
+        lr: the rate that each step used, before ``lr_mult``; NaN where the step was skipped.
+        loss: its raw training loss.
+        training: metrics of the training batches by name, one value a row, NaN where missing.
+        evaluation: the same of the held-out data; see also ``result[name]``.
+        group_lr: the rates that each param group used, one sequence a group.
     """
+
+    start_lr: Rates
+    end_lr: Rates
+    num_iter: int
+    step_mode: str
+    hold: int = 1
+    suspended: Sequence[str] = ()
+    epoch_length: int | None = None
+    stop_reason: str | None = None
+    stop_detail: str = ""
+    iteration: array[int] = field(default_factory=lambda: array("q"))
+    lr: array[float] = field(default_factory=lambda: array("d"))
+    loss: array[float] = field(default_factory=lambda: array("d"))
+    training: dict[str, array[float]] = field(default_factory=dict)
+    evaluation: dict[str, array[float]] = field(default_factory=dict)
+    group_lr: tuple[array[float], ...] = ()
+
+    def __post_init__(self) -> None:
+        self.num_iter, self.hold = whole("num_iter", self.num_iter), count("hold", self.hold)
+        self.suspended = tuple(self.suspended)
+
+    def __len__(self) -> int:
+        return len(self.iteration)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__}: {len(self)} of {self.num_iter} steps, "
+            f"{self.start_lr} to {self.end_lr} {self.step_mode}, {self.stop_reason}>"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Equal records; a missing cell equals a missing cell."""
+        if not isinstance(other, RangeTestResult):
+            return NotImplemented
+        return repr(self.to_dict()) == repr(other.to_dict())
 
     def __getitem__(self, name: str) -> tuple[list[float], list[float]]:
         """A held-out metric by its name: the rates after which it was measured, and its values."""
-        if name not in self._evaluation:
-            known = ", ".join(self._evaluation) or "none"
+        if name not in self.evaluation:
+            known = ", ".join(self.evaluation) or "none"
             raise KeyError(f"no held-out metric {name!r}; recorded: {known}")
-        pairs = zip(self.lr, self._evaluation[name], strict=True)
+        pairs = zip(self.lr, self.evaluation[name], strict=True)
         measured = [(lr, value) for lr, value in pairs if not np.isnan(value)]
         return [lr for lr, _ in measured], [value for _, value in measured]
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The names of the held-out metrics."""
-        return tuple(self._evaluation)
+        return tuple(self.evaluation)
+
+    def add_row(
+        self,
+        *,
+        iteration: int,
+        lr: float | None,
+        loss: float | None,
+        group_lr: Sequence[float | None] | None = None,
+        training: Mapping[str, float] | None = None,
+        evaluation: Mapping[str, float] | None = None,
+    ) -> None:
+        """Append a step; None and names left out are missing cells."""
+        self.iteration.append(iteration)
+        self.lr.append(MISSING if lr is None else lr)
+        self.loss.append(MISSING if loss is None else loss)
+        rates = (lr,) if group_lr is None else group_lr
+        self.group_lr = self.group_lr or tuple(array("d") for _ in rates)
+        for column, rate in zip(self.group_lr, rates, strict=True):
+            column.append(MISSING if rate is None else rate)
+        for columns in (self.training, self.evaluation):
+            for column in columns.values():
+                column.append(MISSING)
+        if training or evaluation:
+            self.amend(len(self) - 1, training=training, evaluation=evaluation)
+
+    def amend(
+        self,
+        row: int,
+        *,
+        loss: float | None = None,
+        training: Mapping[str, float] | None = None,
+        evaluation: Mapping[str, float] | None = None,
+    ) -> None:
+        """Fill cells of a row already there."""
+        if loss is not None:
+            self.loss[row] = loss
+        for columns, cells in ((self.training, training), (self.evaluation, evaluation)):
+            for name, value in (cells or {}).items():
+                if name not in columns:
+                    columns[name] = array("d", [MISSING]) * len(self)
+                columns[name][row] = value
 
     def smoothed_loss(self, beta: float = 0.98) -> list[float]:
         """A bias-corrected exponential moving average of the finite losses; NaN where not finite.
@@ -48,15 +146,7 @@ class RangeTestResult(Record):
         beta = non_negative("beta", beta)
         if beta >= 1:
             raise ValueError(f"beta must be at least 0 and below 1, got {beta}")
-        average, weight, smoothed = 0.0, 0.0, []
-        for loss in self.loss:
-            if not np.isfinite(loss):
-                smoothed.append(MISSING)
-                continue
-            average = beta * average + (1 - beta) * loss
-            weight = beta * weight + (1 - beta)
-            smoothed.append(average / weight)
-        return smoothed
+        return moving_average(self.loss, beta)
 
     def median_loss(self, width: int = 15) -> list[float]:
         """A running median of the finite losses, centered, narrower at the ends; else NaN.
@@ -67,25 +157,13 @@ class RangeTestResult(Record):
         width = count("width", width)
         if width % 2 == 0:
             raise ValueError(f"width must be odd, got {width}")
-        losses = np.asarray(self.loss)
-        finite = np.isfinite(losses)
-        known, half = losses[finite], width // 2
-        medians = np.full(len(losses), MISSING)
-        medians[finite] = [
-            np.median(known[max(0, at - half) : at + half + 1]) for at in range(len(known))
-        ]
-        found: list[float] = medians.tolist()
-        return found
+        return running_median(self.loss, width)
 
     def plateaus(self) -> tuple[list[float], list[float], list[float]]:
         """With ``hold`` steps a rate: each rate, its losses' mean and standard deviation."""
-        rates, means, spreads = [], [], []
-        for first in range(0, len(self), self.hold):
-            losses = np.asarray(self.loss[first : first + self.hold])
-            rates.append(self.lr[first])
-            means.append(float(losses.mean()))
-            spreads.append(float(losses.std()))
-        return rates, means, spreads
+        held = [self.loss[first : first + self.hold] for first in range(0, len(self), self.hold)]
+        means, spreads = ([float(of(losses)) for losses in held] for of in (np.mean, np.std))
+        return list(self.lr[:: self.hold]), means, spreads
 
     def suggest(self, metric: str | None = None) -> Bounds:
         """``base_lr`` and ``max_lr`` by the paper's rule, with the reason in words.
@@ -94,8 +172,7 @@ class RangeTestResult(Record):
             metric: the held-out metric to read, higher is better; by default ``"accuracy"`` where
                 it was recorded, else the training loss.
         """
-        if metric is None and "accuracy" in self._evaluation:
-            metric = "accuracy"
+        metric = metric or read_by_default(self.metrics)
         if metric is not None:
             found = smith_bounds(*self[metric])
         else:
@@ -105,10 +182,7 @@ class RangeTestResult(Record):
         return found
 
     def schedule(
-        self,
-        step_size: int | None = None,
-        policy: Literal["triangular", "triangular2", "onecycle"] = "triangular",
-        total: int | None = None,
+        self, step_size: int | None = None, policy: Policy = "triangular", total: int | None = None
     ) -> Triangular | Triangular2 | OneCycle:
         """The schedule that the suggested bounds imply.
 
@@ -122,24 +196,7 @@ class RangeTestResult(Record):
             ValueError: a bound is missing; the message carries the reason. No ``step_size`` where
                 the test's loader had no length.
         """
-        choice("policy", policy, ("triangular", "triangular2", "onecycle"))
-        bounds = self.suggest()
-        if bounds.base_lr is None or bounds.max_lr is None:
-            raise ValueError(f"the range test supports no pair of bounds: {bounds.reason}")
-        pair = bounds.base_lr, bounds.max_lr
-        step_size = self._four_epochs() if step_size is None else count("step_size", step_size)
-        if policy == "onecycle":
-            length = total if total is not None else 2 * step_size + max(2, step_size // 4)
-            return OneCycle(*pair, step_size, length, bounds.base_lr / 100)
-        return (Triangular if policy == "triangular" else Triangular2)(*pair, step_size)
-
-    def _four_epochs(self) -> int:
-        if self.epoch_length is None:
-            raise ValueError(
-                "step_size must be given, such as 4 * len(train_loader): the length of an epoch "
-                "is not in the record of this test"
-            )
-        return 4 * self.epoch_length
+        return implied(self.suggest(), step_size, self.epoch_length, policy, total)
 
     def plot(self, where: str | Path | Axes | None = None, metric: str | None = None) -> Axes:
         """Draw loss and held-out metrics against the rate with the suggested pair.
@@ -149,20 +206,32 @@ class RangeTestResult(Record):
             metric: the one held-out metric to draw; by default accuracy alone where there is one,
                 else all of them.
         """
-        path = where if isinstance(where, str | Path) else None
-        names = [metric] if metric else ["accuracy"] if "accuracy" in self.metrics else self.metrics
+        chosen = metric or read_by_default(self.metrics)
         bounds = self.suggest(metric)
         axes = plots.plot_range_test(
             (self.lr, self.loss),
             smoothed=self.smoothed_loss(),
-            metrics={name: self[name] for name in names},
+            metrics={name: self[name] for name in ([chosen] if chosen else self.metrics)},
             bounds=(bounds.base_lr, bounds.max_lr),
             log=self.step_mode == "exponential",
             axes=None if isinstance(where, str | Path) else where,
         )
-        if path is not None:
-            plots.save(axes, path)
+        if isinstance(where, str | Path):
+            plots.save(axes, where)
         return axes
+
+    def columns(self) -> dict[str, Sequence[float]]:
+        """The CSV's columns, missing cells NaN."""
+        return files.columns_of(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings and lists."""
+        return files.values_of(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RangeTestResult:
+        """The reverse of :meth:`to_dict`."""
+        return cls(**files.fields_of(values))
 
     def to_csv(self, path: str | Path) -> None:
         """Write the rows: iteration, lr, loss, train_<name>, eval_<name>; missing cells empty.
@@ -183,3 +252,8 @@ class RangeTestResult(Record):
             ValueError: anything else, naming the file and the field.
         """
         return cls.from_dict(files.read_json(Path(path)))
+
+
+def read_by_default(metrics: Iterable[str]) -> str | None:
+    """The held-out metric that is read where none is named; None: the training loss."""
+    return "accuracy" if "accuracy" in metrics else None
