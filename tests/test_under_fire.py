@@ -307,14 +307,11 @@ class Tracer:
 @contextlib.contextmanager
 def traced(tracer: Tracer) -> Iterator[None]:
     others = sys.gettrace()
-    # A shell starts what runs in the background with SIGINT ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.settrace(tracer)
     try:
         yield
     finally:
         sys.settrace(others)
-        signal.signal(signal.SIGINT, before)
 
 
 def moments(run: Callable[[Rig], object]) -> list[int]:
