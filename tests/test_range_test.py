@@ -326,6 +326,72 @@ def test_attached_the_trainers_run_is_the_test() -> None:
     assert rig.trainer.state.iteration == 5
 
 
+def test_attached_the_run_takes_what_engines_take() -> None:
+    rig = Rig()
+    for arguments in ({"max_epochs": 3}, {"max_iters": 12}, {"max_iters": 900}, {}):
+        test = rig.test()
+        with test.attach(rig.trainer) as trainer:
+            trainer.run(rig.loader, **arguments)
+        assert (len(test.result), test.result.stop_reason) == (12, "completed")
+    seen: list[int] = []
+    rig.meddle = lambda engine, loss: seen.append(engine.state.epoch_length)
+    test = rig.test()
+    with test.attach(rig.trainer) as trainer:
+        trainer.run(rig.loader, None, None, np.int64(2))
+    assert set(seen) == {2} and test.result.epoch_length == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"max_epochs": 2}, r"max_epochs must leave num_iter \(12\) .* got 2, .* leaves 10: leave"),
+        ({"max_epochs": 5, "epoch_length": 2}, "max_epochs must leave .* got 5, .* leaves 10"),
+        ({"max_iters": 11}, "max_iters must leave .* got 11"),
+        ({"max_epochs": 9, "max_iters": 90}, "max_epochs and max_iters exclude each other"),
+        ({"max_epochs": 0}, "max_epochs must be at least 1, got 0"),
+        ({"max_iters": 30.0}, "max_iters must be a whole number, got 30.0"),
+        ({"epoch_length": 0}, "epoch_length must be at least 1, got 0"),
+        ({"data": None, "epoch_length": 5}, r"data must be given; .* \[None\] will do"),
+        ({"data": iter([1])}, "data must be iterable again and again"),
+    ],
+)
+def test_or_refuses_it_in_words(arguments: dict[str, Any], words: str) -> None:
+    rig = Rig()
+    before = state_of(rig)
+    with (
+        pytest.raises((TypeError, ValueError), match=words),
+        rig.test().attach(rig.trainer) as trainer,
+    ):
+        trainer.run(**({"data": rig.loader} | arguments))
+    assert same(state_of(rig), before) and rig.used == []
+
+
+def test_epochs_of_data_without_a_length_need_one() -> None:
+    class Stream:
+        def __iter__(self) -> Iterator[Any]:
+            return iter([(torch.randn(4, 4), torch.tensor([0, 1, 2, 0]))])
+
+    rig = Rig()
+    with pytest.raises(ValueError, match="max_epochs needs an epoch_length: the data has no"):
+        rig.test().run(rig.trainer, Stream(), max_epochs=100)
+    assert len(rig.test().run(rig.trainer, Stream(), max_epochs=6, epoch_length=2)) == 12
+
+
+def test_with_accumulation_a_limit_may_end_the_test() -> None:
+    rig = Rig()
+
+    def step(engine: Engine, batch: tuple[Tensor, Tensor]) -> float:
+        loss = F.cross_entropy(rig.model(batch[0]), batch[1])
+        loss.backward()
+        if engine.state.iteration % 2 == 0:
+            rig.optimizer.step()
+        return loss.item()
+
+    result = rig.test().run(Engine(step), rig.loader, max_epochs=3)
+    assert (len(result), result.stop_reason) == (7, "terminated")
+    assert result.stop_detail == f"max_epochs=3 ended the test after a rate of {result.lr[-1]:.3g}"
+
+
 def test_the_test_reads_the_run_of_a_subclass() -> None:
     class Loud(Engine):
         pass

@@ -10,10 +10,10 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from clr_ignite._checks import flag, function, instance, positive, shown
+from clr_ignite._checks import count, flag, function, instance, positive, shown
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.snapshot import can_be_saved
-from clr_ignite.range_test.endless import length
+from clr_ignite.range_test.endless import Endless, length
 
 
 def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) -> None:
@@ -57,12 +57,51 @@ def check_data(name: str, data: Iterable[Any]) -> None:
             f"{name} must be iterable again and again, such as a DataLoader or a list; "
             f"a one-shot iterator ({type(data).__name__}) would be used up by the test"
         )
+    if data is None:
+        raise TypeError(f"{name} must be given; for a step that needs no batch, [None] will do")
     if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         raise TypeError(
             f"{name} must be iterable, such as a DataLoader or a list, got {shown(data)}"
         )
     if length(data) == 0:
         raise ValueError(f"{name} must not be empty: its length is 0")
+
+
+def endless(
+    data: Iterable[Any],
+    num_iter: int,
+    max_epochs: int | None,
+    max_iters: int | None,
+    epoch_length: int | None,
+) -> Endless:
+    """``data`` for a test of ``num_iter`` steps, with what ``Engine.run`` takes beside it.
+
+    Raises:
+        TypeError, ValueError: data that a test cannot use, no whole numbers, both limits, or one
+            that ends the test before its last step.
+    """
+    check_data("data", data)
+    limits = {"max_epochs": max_epochs, "max_iters": max_iters}
+    given = {name: count(name, value) for name, value in limits.items() if value is not None}
+    batches = Endless(data)
+    if epoch_length is not None:
+        batches.epoch_length = count("epoch_length", epoch_length)
+    if len(given) > 1:
+        raise ValueError("max_epochs and max_iters exclude each other: give one or neither")
+    for name, value in given.items():
+        batches.limited_by = f"{name}={value}"
+        batches.limit = value
+        if name == "max_epochs":
+            if batches.epoch_length is None:
+                raise ValueError("max_epochs needs an epoch_length: the data has no length")
+            batches.limit *= batches.epoch_length
+        if batches.limit < num_iter:
+            raise ValueError(
+                f"{name} must leave num_iter ({num_iter}) batches or more, got {value}, which "
+                f"leaves {batches.limit}: leave it out, for the test ends by itself, or give a "
+                "smaller num_iter"
+            )
+    return batches
 
 
 def outputs(

@@ -17,7 +17,7 @@ from torch import nn
 from clr_ignite._checks import shown
 from clr_ignite._files import write_bytes
 from clr_ignite.no_trace.random_states import States, generators, put_random, random_now
-from clr_ignite.range_test.endless import Endless, length
+from clr_ignite.range_test.endless import Endless
 from clr_ignite.range_test.sweep import Sweep
 
 _KIND = "clr_ignite range test, unfinished"
@@ -127,7 +127,7 @@ class Pauses:
         if self.saved is None:
             return
         trainer.state.iteration = self.saved["iteration"]
-        trainer.state.epoch_length = length(self.batches.data)
+        trainer.state.epoch_length = self.batches.epoch_length
         trainer.state.epoch = self.saved["iteration"] // (trainer.state.epoch_length or epochs)
         trainer.state.max_epochs = epochs
         now = self.saved["now"]

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ignite.engine import Engine
+
+from clr_ignite.result import RangeTestResult
+
 
 class Endless:
     """``data`` again and again; refuses data that gives nothing.
 
     Attributes:
+        epoch_length: batches in an epoch, where that is known.
+        limit: batches after which a test is over, done or not; None: it ends by itself.
+        limited_by: the argument that says so.
+        ended_by: who ended a test before its last step, in words.
         given: batches given so far.
         taken: of the pass under way, those skipped among them.
         skip: batches to leave out of the first pass, which had been broken off.
@@ -18,7 +26,9 @@ class Endless:
     """
 
     def __init__(self, data: Iterable[Any]) -> None:
-        self.data = data
+        self.data, self.epoch_length = data, length(data)
+        self.limit: int | None = None
+        self.limited_by, self.ended_by = "", "the trainer was terminated"
         self.given = self.taken = self.skip = 0
         self.at_start: Callable[[], object] = lambda: None
         self.after_skip: Callable[[], object] = lambda: None
@@ -37,6 +47,20 @@ class Endless:
             if self.taken == 0:
                 raise ValueError("data must not be empty: it gave no batch")
             self.skip = 0
+
+    def stop(self, engine: Engine) -> None:
+        """End the run where the limit is reached."""
+        if self.limit is not None and self.given >= self.limit:
+            self.ended_by = f"{self.limited_by} ended the test"
+            engine.terminate()
+
+
+def count_steps(result: RangeTestResult, batches: Endless, before: int) -> None:
+    """Where gradients are accumulated an epoch has fewer steps than batches; ``before``: rows of
+    an earlier process."""
+    rows = len(result) - before
+    if result.epoch_length is not None and rows:
+        result.epoch_length = max(1, result.epoch_length // max(1, round(batches.given / rows)))
 
 
 def length(data: Iterable[Any]) -> int | None:

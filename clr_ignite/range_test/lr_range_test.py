@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
@@ -19,16 +19,16 @@ from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.no_trace.snapshot import Snapshot
 from clr_ignite.range_test.arguments import (
-    check_data,
     check_evaluation,
     check_saved,
     check_watching,
+    endless,
     outputs,
     threshold,
 )
 from clr_ignite.range_test.checkpoint import Pauses, SweepFile
 from clr_ignite.range_test.divergence import Divergence
-from clr_ignite.range_test.endless import Endless, length
+from clr_ignite.range_test.endless import Endless, count_steps
 from clr_ignite.range_test.evaluating import evaluation
 from clr_ignite.range_test.observing import observing
 from clr_ignite.range_test.plan import Plan
@@ -132,38 +132,53 @@ class LRRangeTest:
         self.result: RangeTestResult | None = None
         self._check()
 
-    def run(self, trainer: Engine, data: Iterable[Any]) -> RangeTestResult:
+    def run(
+        self,
+        trainer: Engine,
+        data: Iterable[Any],
+        max_epochs: int | None = None,
+        max_iters: int | None = None,
+        epoch_length: int | None = None,
+    ) -> RangeTestResult:
         """Run the test with ``trainer`` on ``data`` and return its record.
+
+        The arguments are those of ``Engine.run``. The test ends by itself after its last step;
+        ``max_epochs`` or ``max_iters`` can only end it earlier, where the trainer takes several
+        batches for a step.
 
         An exception, KeyboardInterrupt among them, goes on to the caller unchanged once everything
         is back; :attr:`result` then holds the rows so far.
 
         Raises:
-            TypeError, ValueError: data that cannot be iterated twice or is empty, param groups of
-                differing rates without ``lr_mult``, a loss that is no scalar.
+            TypeError, ValueError: data that cannot be iterated twice or is empty, a limit below
+                ``num_iter`` batches, param groups of differing rates without ``lr_mult``, a loss
+                that is no scalar.
             RuntimeError: the optimizer's rate was changed by something else.
         """
         check_engine("trainer", trainer)
-        check_data("data", data)
+        batches = endless(data, self.plan.num_iter, max_epochs, max_iters, epoch_length)
         if not self.plan.per_group:
             check_group_rates(self.optimizer, ", or the test ranges of their own, start_lr=[...]")
         with Undoing() as stack, stack:
             with interrupts_wait():  # what is half set up could not be undone
-                sweep, pauses, batches = self._set_up(stack, trainer, data)
-            trainer.run(batches, max_epochs=_FOREVER, epoch_length=length(data))
-            return self._ended(sweep, pauses)
+                sweep, pauses = self._set_up(stack, trainer, batches)
+            trainer.run(batches, max_epochs=_FOREVER, epoch_length=batches.epoch_length)
+            return self._ended(sweep, pauses, batches)
 
     @contextlib.contextmanager
     def attach(self, trainer: Engine) -> Iterator[Engine]:
-        """Inside the block, ``trainer.run(data)`` is the test: ``with test.attach(trainer):``."""
+        """Inside the block ``trainer.run(data)`` is the test: ``with test.attach(trainer):``.
+
+        It takes what :meth:`run` takes and returns the trainer's state, as before the test.
+        """
         check_engine("trainer", trainer)
         if "run" in vars(trainer):
             raise ValueError("a range test is already attached to this trainer")
 
-        def run(data: Iterable[Any]) -> object:
+        def run(data: Iterable[Any] | None = None, *limits: Any, **named: Any) -> object:
             try:
                 del trainer.run  # the test itself needs the Engine's own
-                self.run(trainer, data)
+                self.run(trainer, data, *limits, **named)  # type: ignore[arg-type]
             finally:
                 trainer.run = run  # type: ignore[method-assign, assignment]
             return trainer.state
@@ -175,19 +190,18 @@ class LRRangeTest:
             vars(trainer).pop("run", None)
 
     def _set_up(
-        self, stack: contextlib.ExitStack, trainer: Engine, data: Iterable[Any]
-    ) -> tuple[Sweep, Pauses | None, Endless]:
+        self, stack: contextlib.ExitStack, trainer: Engine, batches: Endless
+    ) -> tuple[Sweep, Pauses | None]:
         engines = list({id(one): one for one in (trainer, self.evaluator) if one}.values())
         common = [one for engine in engines for one in shared(engine)]
         stack.callback(Snapshot([*self.to_save.values(), *common]).restore)
-        stack.callback(random_states(data, self.eval_data))
+        stack.callback(random_states(batches.data, self.eval_data))
         suspended: list[str] = []
         for engine in engines:
             suspended += stack.enter_context(private(engine, self.keep))
-        batches = Endless(data)
-        pauses = self._pauses(batches, data)
-        result, divergence = self._begun(pauses, suspended, length(data))
-        stack.callback(_count_steps, result, batches, len(result))
+        pauses = self._pauses(batches)
+        result, divergence = self._begun(pauses, suspended, batches.epoch_length)
+        stack.callback(count_steps, result, batches, len(result))
         sweep = Sweep(
             self.optimizer,
             self.plan.schedules(len(self.optimizer.param_groups)),
@@ -202,25 +216,27 @@ class LRRangeTest:
             scalers=[o for o in self.to_save.values() if isinstance(o, torch.amp.GradScaler)],
         )
         sweep.attach(trainer, stack)
+        if batches.limit is not None:
+            trainer.add_event_handler(Events.ITERATION_COMPLETED, batches.stop)
         if pauses is not None:
             pauses.attach(trainer, sweep, max(1, self.plan.num_iter // _SAVES), _FOREVER)
-        return sweep, pauses, batches
+        return sweep, pauses
 
-    def _ended(self, sweep: Sweep, pauses: Pauses | None) -> RangeTestResult:
+    def _ended(self, sweep: Sweep, pauses: Pauses | None, batches: Endless) -> RangeTestResult:
         result = sweep.result
         if result.stop_reason is None:
             rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
-            sweep.finish("terminated", f"the trainer was terminated {rate}")
+            sweep.finish("terminated", f"{batches.ended_by} {rate}")
         if pauses is not None:
             pauses.file.remove()
         return result
 
-    def _pauses(self, batches: Endless, data: Iterable[Any]) -> Pauses | None:
+    def _pauses(self, batches: Endless) -> Pauses | None:
         if self.checkpoint is None:
             return None
         settings = asdict(self.plan) | {"every": self.every, "diverge_th": self.diverge_th}
         file = SweepFile(self.checkpoint, settings, self.to_save)
-        return Pauses(file, batches, data, self.eval_data)
+        return Pauses(file, batches, batches.data, self.eval_data)
 
     def _begun(
         self, pauses: Pauses | None, suspended: list[str], epoch_length: int | None
@@ -238,14 +254,5 @@ class LRRangeTest:
     def _check(self) -> None:
         self.plan.ranges(len(self.optimizer.param_groups))
         if self.every > self.plan.num_iter:
-            raise ValueError(
-                f"every must be at most num_iter ({self.plan.num_iter}), got {self.every}"
-            )
-
-
-def _count_steps(result: RangeTestResult, batches: Endless, before: int) -> None:
-    """Where gradients are accumulated an epoch has fewer steps than batches; ``before``: rows of
-    an earlier process."""
-    rows = len(result) - before
-    if result.epoch_length is not None and rows:
-        result.epoch_length = max(1, result.epoch_length // max(1, round(batches.given / rows)))
+            steps = self.plan.num_iter
+            raise ValueError(f"every must be at most num_iter ({steps}), got {self.every}")
