@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+import reprlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 
-from clr_ignite._checks import count, function, instance, shown
+from clr_ignite._checks import count, function, instance
 from clr_ignite.no_trace.engine import attached_handlers, check_engine
+from clr_ignite.optimizers.probing import warn_of_unused_rate
+from clr_ignite.optimizers.rates import FACTORS, RateWriter, put
 from clr_ignite.schedules import Schedule, ends_cycle
+
+# Of other hyperparameters only their optimizer knows.
+_NEVER_NEGATIVE = {"lr", "momentum", "weight_decay", "eps", "alpha", "rho", "lambd", "lr_decay"}
 
 
 class ScheduleHandler:
@@ -23,7 +31,8 @@ class ScheduleHandler:
     and a new run that restarts the iteration restarts the schedule. Handlers attached later, the
     optimizer's step and everything at ITERATION_COMPLETED see the value in use.
 
-    A param group's ``lr_mult`` (1 where absent) scales its ``lr`` and nothing else. ``momentum``
+    A param group's ``lr_mult`` (1 where absent; timm's ``lr_scale`` and DINOv2's ``lr_multiplier``
+    too) scales its ``lr`` and nothing else. ``momentum``
     writes ``momentum``, or the first of ``betas`` where the optimizer has betas. A value that is a
     tensor is filled in place. Nothing that was not asked for is touched.
 
@@ -50,9 +59,13 @@ class ScheduleHandler:
             function(name, schedule, "a callable iteration -> value, such as Fixed(0.1)")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
-        self._writers = tuple((_writer(name), schedule) for name, schedule in schedules.items())
         for name in schedules:
             self._check_known(name)
+        self._rates = RateWriter(optimizer)
+        self._writers = tuple(
+            (name, self._rates.write if name == "lr" else _writer(name), schedule)
+            for name, schedule in schedules.items()
+        )
 
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={schedule!r}" for name, schedule in self.schedules.items())
@@ -77,18 +90,19 @@ class ScheduleHandler:
         start = count("start", start, least=0)
         accumulation_steps = count("accumulation_steps", accumulation_steps)
         if "lr" in self.schedules:
-            check_group_rates(self.optimizer)
+            self._rates.check()
+            warn_of_unused_rate(self.optimizer)
         if trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
             raise ValueError("this ScheduleHandler is already attached to the trainer")
         self._check_alone(trainer)
-        trainer.add_event_handler(Events.STARTED, self._check_alone)
+        trainer.add_event_handler(Events.STARTED, self._start)
         trainer.add_event_handler(
             Events.ITERATION_STARTED, self._write, start + 1, accumulation_steps
         )
 
     def detach(self, trainer: Engine) -> None:
         """Undo :meth:`attach`; the optimizer keeps the values that it has."""
-        trainer.remove_event_handler(self._check_alone, Events.STARTED)
+        trainer.remove_event_handler(self._start, Events.STARTED)
         trainer.remove_event_handler(self._write, Events.ITERATION_STARTED)
 
     def _write(self, engine: Engine, first: int, accumulation_steps: int) -> None:
@@ -99,12 +113,15 @@ class ScheduleHandler:
             step //= accumulation_steps
         # The groups are read anew each time: load_state_dict replaces the list and the dicts.
         groups = self.optimizer.param_groups
-        for write, schedule in self._writers:
-            write(groups, float(schedule(step)))  # a NumPy number would end up in checkpoints
+        for name, write, schedule in self._writers:
+            value = schedule(step)
+            if type(value) is not float or not 0.0 <= value < math.inf:
+                value = _checked(name, value, step)
+            write(groups, value)
 
     def _check_known(self, name: str) -> None:
         for group in self.optimizer.param_groups:
-            known = set(group) - {"params", "param_names", "lr_mult"}
+            known = set(group) - {"params", "param_names", *FACTORS}
             if "betas" in group:
                 known.add("momentum")
             if name not in known:
@@ -112,6 +129,10 @@ class ScheduleHandler:
                     f"{type(self.optimizer).__name__} has no hyperparameter {name!r}; "
                     f"it has {', '.join(sorted(known))}"
                 )
+
+    def _start(self, engine: Engine) -> None:
+        self._check_alone(engine)
+        self._rates.start()
 
     def _check_alone(self, engine: Engine) -> None:
         for other, name in _setters(engine, self.optimizer):
@@ -147,63 +168,29 @@ def cycle_end(
     return ends
 
 
-def check_group_rates(optimizer: torch.optim.Optimizer, or_else: str = "") -> None:
-    """Refuse groups of differing rates without ``lr_mult``: one schedule would make them equal.
-
-    Args:
-        or_else: another way out, in words.
-    """
-    rates = [float(group["lr"]) for group in optimizer.param_groups if "lr_mult" not in group]
-    if len(set(rates)) > 1:
-        raise ValueError(
-            f"the groups' rates differ ({shown(rates)[1:-1]}) and one schedule would make them "
-            f"equal: give each group an 'lr_mult', the factor on the schedule's rate{or_else}"
-        )
-
-
-def put_rates(groups: list[dict[str, Any]], rates: Sequence[float]) -> None:
-    """Set each group's rate, a tensor in place.
-
-    torch gives groups without a rate of their own one and the same tensor; where their rates
-    differ, such a group gets its own.
-    """
-    filled: dict[int, float] = {}
-    for group, rate in zip(groups, rates, strict=True):
-        held = group["lr"]
-        if _is_tensor(held) and filled.setdefault(id(held), rate) != rate:
-            group["lr"] = held.clone()
-        put(group, "lr", rate)
-
-
-def put(group: dict[str, Any], name: str, value: float) -> None:
-    """Fill a tensor in place: torch.compile and CUDA graphs hold on to the object."""
-    if _is_tensor(group[name]):
-        group[name].fill_(value)
-    else:
-        group[name] = value
-
-
-def _is_tensor(value: object) -> bool:
-    # float first: asking a float whether it is a Tensor takes longer than all the rest.
-    return type(value) is not float and isinstance(value, torch.Tensor)
-
-
 def _writer(name: str) -> Callable[[list[dict[str, Any]], float], None]:
     """What writes a value of the hyperparameter ``name`` into all groups."""
-    return {"lr": _put_rates, "momentum": _put_momenta}.get(name, partial(_put_all, name))
+    return _put_momenta if name == "momentum" else partial(_put_all, name)
 
 
-# The common case of both, a float, is in line: it runs for every group at every iteration.
-def _put_rates(groups: list[dict[str, Any]], value: float) -> None:
-    for group in groups:
-        rate = value * float(group["lr_mult"]) if "lr_mult" in group else value
-        if type(group["lr"]) is float:
-            group["lr"] = rate
-        else:
-            put_rates(groups, [value * float(g.get("lr_mult", 1.0)) for g in groups])
-            return
+def _checked(name: str, value: Any, step: int) -> float:
+    """What a schedule gave as a float; a NumPy number would end up in checkpoints.
+
+    Raises:
+        TypeError, ValueError: what no optimizer can use.
+    """
+    said = f"the schedule of {name} gave {reprlib.repr(value)} at step {step}"
+    if isinstance(value, bool | np.bool_ | str | bytes) or not hasattr(value, "__float__"):
+        raise TypeError(f"{said}: it must be a number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{said}: it must be finite")
+    if number < 0 and name in _NEVER_NEGATIVE:
+        raise ValueError(f"{said}: it must not be negative")
+    return number
 
 
+# The common case, a float, is in line: it runs for every group at every iteration.
 def _put_momenta(groups: list[dict[str, Any]], value: float) -> None:
     for group in groups:
         if "betas" in group:

@@ -13,7 +13,10 @@ from torch import nn
 from clr_ignite._checks import count, flag, function, instance, positive, shown
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.snapshot import can_be_saved
+from clr_ignite.optimizers.probing import warn_of_unused_rate
+from clr_ignite.optimizers.rates import check_group_rates, check_rates
 from clr_ignite.range_test.endless import Endless, length
+from clr_ignite.range_test.plan import Plan
 
 
 def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) -> None:
@@ -39,6 +42,14 @@ def _check_covered(optimizer: torch.optim.Optimizer, modules: Iterable[nn.Module
                     "to_save must hold every module whose parameters the optimizer changes; "
                     f"a parameter of shape {tuple(parameter.shape)} is in none of them"
                 )
+
+
+def check_swept(optimizer: torch.optim.Optimizer, plan: Plan) -> None:
+    """Refuse rates that a sweep cannot set, and warn where the optimizer does not use them."""
+    check_rates(optimizer)
+    if not plan.per_group:
+        check_group_rates(optimizer, ", or the test ranges of their own, start_lr=[...]")
+    warn_of_unused_rate(optimizer, plan.rates())
 
 
 def check_evaluation(evaluator: Engine | None, eval_data: Iterable[Any] | None) -> None:

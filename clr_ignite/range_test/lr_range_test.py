@@ -13,7 +13,6 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
-from clr_ignite.handlers import check_group_rates
 from clr_ignite.no_trace.engine import check_engine, private, shared
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
 from clr_ignite.no_trace.random_states import random_states
@@ -21,6 +20,7 @@ from clr_ignite.no_trace.snapshot import Snapshot
 from clr_ignite.range_test.arguments import (
     check_evaluation,
     check_saved,
+    check_swept,
     check_watching,
     endless,
     outputs,
@@ -157,8 +157,7 @@ class LRRangeTest:
         """
         check_engine("trainer", trainer)
         batches = endless(data, self.plan.num_iter, max_epochs, max_iters, epoch_length)
-        if not self.plan.per_group:
-            check_group_rates(self.optimizer, ", or the test ranges of their own, start_lr=[...]")
+        check_swept(self.optimizer, self.plan)
         with Undoing() as stack, stack:
             with interrupts_wait():  # what is half set up could not be undone
                 sweep, pauses = self._set_up(stack, trainer, batches)

@@ -77,6 +77,11 @@ class Plan(Fields):
                 )
         return list(zip(_spread(self.start_lr, groups), _spread(self.end_lr, groups), strict=True))
 
+    def rates(self) -> list[float]:
+        """The first group's rate at each step."""
+        groups = _groups(self.start_lr, self.end_lr)
+        return list(map(self.schedules(groups)[0], range(self.num_iter)))
+
     def schedules(self, groups: int) -> list[Schedule]:
         """For each param group: the 0-based step -> its rate."""
         kind = Linear if self.step_mode == "linear" else Geometric
@@ -89,6 +94,11 @@ class Plan(Fields):
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
+
+    def rates(self) -> list[float]:
+        """The first group's rate at each step."""
+        groups = _groups(self.start_lr, self.end_lr)
+        return list(map(self.schedules(groups)[0], range(self.num_iter)))
 
 
 def _rates(name: str, value: Any, check: Callable[[str, float], float]) -> Rates:

@@ -12,7 +12,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from clr_ignite._scalars import Value, floats
-from clr_ignite.handlers import put_rates
+from clr_ignite.optimizers.rates import factor, factor_keys, put_rates
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.pending import Pending, never_stepped
 from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
@@ -61,6 +61,7 @@ class Sweep:
         self.scalers = scalers
         self._several = several_ranks()
         self._rates: list[float] = []  # of the step to come, before lr_mult
+        self._keys = factor_keys(optimizer)
         self._set: list[float] = []  # what the groups were given
         self._stepped = False
         self._scales: list[float] = []
@@ -83,8 +84,10 @@ class Sweep:
         step = len(self.result)
         self._rates = [schedule(step) for schedule in self.schedules]
         groups = self.optimizer.param_groups
+        if len(groups) != len(self._rates):
+            raise RateChanged(f"a test of {len(self._rates)} param groups now has {len(groups)}")
         used = zip(groups, self._rates, strict=True)
-        self._set = [rate * float(group.get("lr_mult", 1.0)) for group, rate in used]
+        self._set = [rate * factor(group, self._keys) for group, rate in used]
         put_rates(groups, self._set)
         self._stepped = False
         if self.scalers:

@@ -1,0 +1,155 @@
+"""Whether an optimizer's step uses the rate that its group has at that step.
+
+Not all do: torch's ASGD is a step late, Rprop takes the first rate alone, Adafactor caps it, and
+others make their own. A list of names would miss the next one; so another optimizer of the same
+class takes a few steps on a parameter of its own, twice, with one rate changed. Where that changes
+nothing, the rate was not used. What cannot be constructed anew so is believed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clr_ignite.no_trace.random_states import random_states
+
+_STEPS = 16  # of a probe
+_PATIENCE = 0.02  # seconds for its first steps; a slower class takes no more
+_WORDS = {
+    "ASGD": "its step uses the rate of the step before",
+    "Rprop": "it reads the rate in its first step only",
+    "Adafactor": "its step never uses a rate above 1 / sqrt(step), or makes its own",
+    "AdamG": "its step never uses a rate above 1 / sqrt(step)",
+}
+_CAPPED = ("Adafactor", "AdamG")
+_lock = threading.Lock()
+Options = tuple[tuple[str, Any], ...]
+
+
+def warn_of_unused_rate(
+    optimizer: torch.optim.Optimizer, rates: Sequence[float] | None = None
+) -> None:
+    """Warn where the class of ``optimizer`` does not use one of ``rates``, given at each step.
+
+    Args:
+        rates: those to come; None where any may come.
+    """
+    kind, options = type(optimizer), _options(optimizer)
+    if options is None:
+        return
+    name = next((name for name in _WORDS if name.lower() == kind.__name__.lower()), None)
+    if rates is None:
+        lr = float(optimizer.param_groups[0]["lr"])
+        probes = [[lr or 1.0] * _STEPS]
+        capped = name in _CAPPED
+    else:
+        rates = [rate for rate in rates if rate > 0]
+        probes = [[*rates[: _STEPS - 1], rates[-1]]]
+        capped = name in _CAPPED and any(r > (t + 1) ** -0.5 for t, r in enumerate(rates))
+    if capped:  # only after more steps than a probe has, or not at all: as it was constructed
+        probes.append([1.0] * _STEPS)
+    if any(_unused(kind, options, tuple(probe)) for probe in probes):
+        words = _WORDS[name] if name else "its step does not use the rate that its group has then"
+        warnings.warn(
+            f"{kind.__name__}: {words}, so the rates set here are not those that it trains with, "
+            "and a range test files losses under rates that did not make them. Use an optimizer "
+            "that takes its group's lr, or switch its own rate off",
+            stacklevel=3,
+        )
+
+
+def _options(optimizer: torch.optim.Optimizer) -> Options | None:
+    """What to construct another one with; None where its class asks for more."""
+    try:
+        parameters = list(inspect.signature(type(optimizer)).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return None
+    group = optimizer.defaults | optimizer.param_groups[0]
+    given = {p.name: group[p.name] for p in parameters if p.name in group and p.name != "lr"}
+    named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    if any(p.default is p.empty and p.name not in given and p.name != "lr" for p in named):
+        return None
+    given |= {name: False for name in ("capturable", "fused", "foreach") if name in given}
+    held = (Tensor, torch.optim.Optimizer, nn.Module)
+    if "lr" not in group or any(isinstance(value, held) for value in given.values()):
+        return None
+    return tuple(given.items())
+
+
+def _unused(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
+    try:
+        return _probed(kind, options, rates)
+    except TypeError:  # options that are no key of a cache
+        return _probed.__wrapped__(kind, options, rates)
+
+
+@lru_cache(maxsize=256)
+def _probed(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
+    """Whether the third step, or the last one, is the same at nine tenths of its rate."""
+    with _lock, _aside():
+        try:
+            began = time.perf_counter()
+            if _alike(kind, options, rates[:3]):
+                return True
+            slow = time.perf_counter() - began > _PATIENCE
+            return not slow and _alike(kind, options, rates)
+        except Exception:  # a class that wants other parameters or gradients: nothing is known
+            return False
+
+
+def _alike(kind: Any, options: Options, rates: Sequence[float]) -> bool:
+    """Whether the last step moves the parameter, and by the same at a lower rate."""
+    if len(rates) < 2:
+        return False
+    moved = _moved(kind, options, rates)
+    return bool(moved.any()) and torch.equal(
+        moved, _moved(kind, options, [*rates[:-1], 0.9 * rates[-1]])
+    )
+
+
+def _moved(kind: Any, options: Options, rates: Sequence[float]) -> Tensor:
+    """What the last of these steps adds to a matrix."""
+    # Double: the steps of an optimizer that finds its own scale begin at a millionth.
+    values = torch.linspace(-1, 1, 16, dtype=torch.float64, device="cpu")
+    matrix = nn.Parameter(values.view(4, 4))
+    gradient = (matrix.detach() * 3).sin() + 0.1
+    optimizer = kind([matrix], lr=rates[0], **dict(options))
+    if callable(switch := getattr(optimizer, "train", None)):  # a schedule-free one
+        switch()
+
+    def closure() -> Tensor:
+        matrix.grad = gradient.clone()
+        return (matrix.detach() * gradient).sum()
+
+    step: Callable[..., object] = type(optimizer).step
+    if getattr(step, "hooked", False):  # past hooks on all optimizers: this one is nobody's
+        step = step.__wrapped__  # type: ignore[attr-defined]
+    before = matrix.detach().clone()
+    for rate in rates:
+        before = matrix.detach().clone()
+        optimizer.param_groups[0]["lr"] = rate
+        closure()
+        step(optimizer, closure)
+    return matrix.detach() - before
+
+
+@contextlib.contextmanager
+def _aside() -> Iterator[None]:
+    """Nothing is drawn, printed or warned of."""
+    put_back = random_states()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            put_back()

@@ -1,0 +1,189 @@
+"""The rates of param groups: factors on them, writing them, what is refused."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clr_ignite._checks import shown
+
+Group = dict[str, Any]
+
+# Keys of a param group that hold a factor on its rate: Caffe's name and ours, timm's and fairseq's,
+# DINOv2's, and what people call it otherwise.
+FACTORS = ("lr_mult", "lr_scale", "lr_multiplier", "lr_factor", "lr_ratio")
+
+
+def factor_keys(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
+    """The keys that hold factors in some group; what has a default is the optimizer's own."""
+    groups = optimizer.param_groups
+    return tuple(
+        key
+        for key in FACTORS
+        if key not in optimizer.defaults and any(key in group for group in groups)
+    )
+
+
+def factor(group: Mapping[str, Any], keys: Sequence[str]) -> float:
+    """The product of a group's factors, 1 where it has none."""
+    return math.prod(float(group[key]) for key in keys if key in group)
+
+
+def check_rates(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse rates that nothing can be written into."""
+    name = type(optimizer).__name__
+    for index, group in enumerate(optimizer.param_groups):
+        rate = group.get("lr")
+        if rate is None:
+            raise ValueError(
+                f"param group {index} of this {name} has no rate (lr={rate}): an optimizer that "
+                "makes its own, as Adafactor with relative_step=True, is constructed with lr=..., "
+                "its own switched off"
+            )
+        if isinstance(rate, Tensor) and not rate.is_floating_point():
+            raise ValueError(
+                f"the rate of param group {index} of this {name} is a tensor of {rate.dtype}, "
+                "which makes every rate a whole number: construct it with a float"
+            )
+
+
+def check_group_rates(
+    optimizer: torch.optim.Optimizer, or_else: str = "", *, known: int | None = None
+) -> None:
+    """Refuse groups of differing rates without a factor: one schedule would make them equal.
+
+    Args:
+        or_else: another way out, in words.
+        known: groups after so many were added later; where they gave no rate of their own they
+            have the optimizer's default.
+    """
+    check_rates(optimizer)
+    keys, groups = factor_keys(optimizer), optimizer.param_groups
+    free = [i for i, group in enumerate(groups) if not any(key in group for key in keys)]
+    default = optimizer.defaults.get("lr")
+    default = None if default is None else float(default)
+    rates = [
+        float(groups[i]["lr"])
+        for i in free
+        if known is None or i < known or float(groups[i]["lr"]) != default
+    ]
+    if len(set(rates)) > 1:
+        raise ValueError(
+            f"the groups' rates differ ({shown(rates)[1:-1]}) and one schedule would make them "
+            f"equal: give each group an 'lr_mult', the factor on the schedule's rate{or_else}"
+        )
+
+
+def put_rates(groups: list[Group], rates: Sequence[float]) -> None:
+    """Set each group's rate, a tensor in place.
+
+    torch gives groups without a rate of their own one and the same tensor; where their rates
+    differ, such a group gets its own.
+    """
+    filled: dict[int, float] = {}
+    for group, rate in zip(groups, rates, strict=True):
+        held = group["lr"]
+        if is_tensor(held) and filled.setdefault(id(held), rate) != rate:
+            group["lr"] = held.clone()
+        put(group, "lr", rate)
+
+
+def put(group: Group, name: str, value: float) -> None:
+    """Fill a tensor in place: torch.compile and CUDA graphs hold on to the object."""
+    if is_tensor(group[name]):
+        group[name].fill_(value)
+    else:
+        group[name] = value
+
+
+def is_tensor(value: object) -> bool:
+    """Whether a hyperparameter is a tensor."""
+    # float first: asking a float whether it is a Tensor takes longer than all the rest.
+    return type(value) is not float and isinstance(value, torch.Tensor)
+
+
+class RateWriter:
+    """Writes a rate, times each group's factors, into all groups of an optimizer.
+
+    It notices groups that came since (checked as at the beginning) and, within a run, a rate that
+    is not the one it left: something else sets it as well.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self._groups: list[Group] | None = None  # to know the list again; it is read anew each time
+        self._known = len(optimizer.param_groups)
+        self._keys: tuple[str, ...] = ()
+        self._left: list[Any] = []  # each group's rate, as written
+        self._versions: list[int] = []  # of rates that are tensors
+        self._common: float | None = None  # the rate of all groups, where it is one float
+        self._warned = False
+
+    def check(self) -> None:
+        """Refuse the groups as they are now."""
+        check_group_rates(self.optimizer)
+        self._known = len(self.optimizer.param_groups)
+
+    def start(self) -> None:
+        """A run begins: what happened to the rates before it is nobody's fault."""
+        self._groups = None
+
+    def write(self, groups: list[Group], value: float) -> None:
+        """Set the rate of all groups."""
+        if groups is self._groups and len(groups) == self._known:
+            # The common case is in line: it runs for every group at every iteration.
+            if (common := self._common) is not None:
+                for group in groups:
+                    if group["lr"] is not common:
+                        break
+                    group["lr"] = value
+                else:
+                    self._common = value
+                    return
+            self._check_left(groups, value)
+        else:
+            check_group_rates(self.optimizer, known=self._known)
+            self._groups, self._known = groups, len(groups)
+            self._keys = factor_keys(self.optimizer)
+        self._write_each(groups, value)
+
+    def _write_each(self, groups: list[Group], value: float) -> None:
+        put_rates(groups, [value * factor(group, self._keys) for group in groups])
+        self._left = [group["lr"] for group in groups]
+        self._versions = [_version(rate) for rate in self._left]
+        one = not self._keys and all(type(rate) is float for rate in self._left)
+        self._common = value if one else None
+        if one:  # the same object everywhere
+            for group in groups:
+                group["lr"] = value
+
+    def _check_left(self, groups: list[Group], value: float) -> None:
+        """Warn, once, of a rate that something else has set."""
+        common, left = self._common, self._left
+        for group, last, version in zip(groups, left, self._versions, strict=True):
+            held, last = group["lr"], last if common is None else common
+            if held is value or (held is last and _version(held) == version):
+                continue
+            if type(held) is float and held == last:
+                continue  # an equal one, put back by a checkpoint say
+            if not self._warned:
+                self._warned = True
+                warnings.warn(_set_elsewhere(self.optimizer, float(held)), stacklevel=2)
+
+
+def _version(rate: object) -> int:
+    """How often a rate that is a tensor was written in place; to look needs no device."""
+    return rate._version if isinstance(rate, Tensor) else 0
+
+
+def _set_elsewhere(optimizer: torch.optim.Optimizer, rate: float) -> str:
+    return (
+        f"the rate of this {type(optimizer).__name__} is {rate:.6g}, not what its ScheduleHandler "
+        "left there: something else sets it as well, such as a scheduler on another Engine or "
+        "inside a function, and the schedule writes over it. Detach one of the two"
+    )
