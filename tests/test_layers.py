@@ -25,8 +25,10 @@ PUBLIC = {
     "clr_ignite.range_test": "LRRangeTest",
     "clr_ignite.repeated": "RepeatedResult repeat_range_test",
     "clr_ignite.result": "RangeTestResult",
-    "clr_ignite.schedules": "Chain Exponential ExpRange Fixed Geometric Linear MultiStep OneCycle "
-    "Schedule Triangular Triangular2 ends_cycle step_size_from_epochs",
+    "clr_ignite.schedules": "Chain Cosine CosineRestarts Cyclic Exponential ExpRange Fixed "
+    "Geometric InverseSqrt Linear MultiStep OneCycle OneCycleTwoPhase Opposite Polynomial Product "
+    "Repeat Schedule Stretch Strict Triangular Triangular2 Warmup WarmupStableDecay ends_cycle "
+    "length limits step_size_from_epochs torch_one_cycle",
     "clr_ignite.suggestions": "Bounds bounds_from_loss minimum slide smith_bounds steepest valley",
     "clr_ignite.visdom_assets": "AssetError in_place install main static_folder",
     "clr_ignite.cifar10.batches": "Batches EvalBatches Pixels hold_out",

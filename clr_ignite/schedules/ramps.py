@@ -1,32 +1,14 @@
-"""The schedules without cycles, and ``Chain``; public through ``clr_ignite.schedules``."""
+"""The schedules without cycles; public through ``clr_ignite.schedules``."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from clr_ignite._checks import Fields, count, non_negative, positive, several, shown, shrinking
-
-Schedule = Callable[[int], float]
-
-
-def ends_cycle(schedule: Schedule, done: int) -> bool:
-    """Whether a cycle of ``schedule`` ends after exactly ``done`` iterations; False without cycles.
-
-    >>> [done for done in range(1, 13) if ends_cycle(Fixed(0.1), done)]
-    []
-    """
-    method: Callable[[int], bool] | None = getattr(schedule, "ends_cycle", None)
-    return done > 0 and method is not None and method(done)
-
-
-def between(start: float, end: float, done: int, steps: int) -> float:
-    """Point ``done`` of ``steps`` on the line from start to end: exact at both, never outside."""
-    if 2 * done <= steps:
-        return start + (end - start) * (done / steps)
-    return end - (end - start) * ((steps - done) / steps)
+from clr_ignite._checks import Fields, count, non_negative, positive, several, shrinking
+from clr_ignite.schedules.shapes import cosine, geometric, linear, part
 
 
 @dataclass(frozen=True)
@@ -44,6 +26,11 @@ class Fixed(Fields):
 
     def __post_init__(self) -> None:
         self._set(lr=non_negative("lr", self.lr))
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The rate, twice."""
+        return self.lr, self.lr
 
     def __call__(self, iteration: int) -> float:
         return self.lr
@@ -83,6 +70,12 @@ class MultiStep(Fields):
                 f"gamma must keep base_lr * gamma ** {len(milestones)} finite, got {self.gamma}"
             )
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lower and the higher of the first and the last rate."""
+        last = self(self.milestones[-1]) if self.milestones else self.base_lr
+        return min(self.base_lr, last), max(self.base_lr, last)
+
     def __call__(self, iteration: int) -> float:
         return self.base_lr * math.pow(self.gamma, bisect_right(self.milestones, iteration))
 
@@ -113,12 +106,46 @@ class Exponential(Fields):
             base_lr=non_negative("base_lr", self.base_lr), gamma=shrinking("gamma", self.gamma)
         )
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """0 and the first rate."""
+        return 0.0, self.base_lr
+
     def __call__(self, iteration: int) -> float:
         return self.base_lr * math.pow(self.gamma, iteration)
 
 
+class Ramp(Fields, ABC):
+    """The way from ``start`` to ``end`` in ``steps`` intervals, then ``end`` for ever."""
+
+    start: float
+    end: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        self._set(
+            start=non_negative("start", self.start),
+            end=non_negative("end", self.end),
+            steps=count("steps", self.steps),
+        )
+
+    @property
+    def length(self) -> int:
+        """``steps``: from there on it holds ``end``."""
+        return self.steps
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lower and the higher end."""
+        return min(self.start, self.end), max(self.start, self.end)
+
+    @abstractmethod
+    def __call__(self, iteration: int) -> float:
+        """The value at an iteration."""
+
+
 @dataclass(frozen=True)
-class Linear(Fields):
+class Linear(Ramp):
     """A straight line from ``start`` to ``end``, then ``end`` for ever.
 
     Args:
@@ -134,19 +161,12 @@ class Linear(Fields):
     end: float
     steps: int
 
-    def __post_init__(self) -> None:
-        self._set(
-            start=non_negative("start", self.start),
-            end=non_negative("end", self.end),
-            steps=count("steps", self.steps),
-        )
-
     def __call__(self, iteration: int) -> float:
-        return between(self.start, self.end, min(iteration, self.steps), self.steps)
+        return linear(self.start, self.end, min(iteration, self.steps), self.steps)
 
 
 @dataclass(frozen=True)
-class Geometric(Fields):
+class Geometric(Ramp):
     """Equal ratios from ``start`` to ``end`` (a line on a log axis), then ``end`` for ever.
 
     Args:
@@ -163,62 +183,61 @@ class Geometric(Fields):
     steps: int
 
     def __post_init__(self) -> None:
-        self._set(
-            start=positive("start", self.start),
-            end=positive("end", self.end),
-            steps=count("steps", self.steps),
-        )
+        super().__post_init__()
+        positive("start", self.start)
+        positive("end", self.end)
 
     def __call__(self, iteration: int) -> float:
-        done = min(iteration, self.steps) / self.steps
-        # Neither power can overflow, as end / start can; rounded, they may pass an end by a hair.
-        value = math.pow(self.start, 1 - done) * math.pow(self.end, done)
-        return min(max(value, min(self.start, self.end)), max(self.start, self.end))
+        return geometric(self.start, self.end, min(iteration, self.steps), self.steps)
 
 
-@dataclass(frozen=True, init=False, repr=False)
-class Chain(Fields):
-    """Schedules one after another, each counting from its own zero; the last one runs on.
-
-    The paper's Table 2 in one expression::
-
-        Chain((Triangular2(0.001, 0.005, 2_000), 16_000),
-              (Triangular2(0.0001, 0.0005, 1_000), 6_000),
-              (Triangular2(0.00001, 0.00005, 500), 3_000))
+@dataclass(frozen=True)
+class Cosine(Ramp):
+    """Cosine annealing: half a wave from ``start`` to ``end``, then ``end`` for ever.
 
     Args:
-        stages: pairs ``(schedule, iterations)``, at least one.
+        start: the value at iteration 0, at least 0.
+        end: the value from iteration ``steps`` on, at least 0; it may lie above ``start``.
+        steps: intervals between the two, at least 1 (torch's ``T_max``).
 
-    >>> [Chain((Fixed(1.0), 2), (Linear(0.0, 1.0, 2), 2))(t) for t in range(6)]
-    [1.0, 1.0, 0.0, 0.5, 1.0, 1.0]
+    Source: arXiv:1608.03983, equation 5, without restarts. torch's CosineAnnealingLR rises again
+    after ``T_max``; this one holds.
+
+    >>> [round(Cosine(1.0, 0.0, steps=4)(t), 3) for t in range(6)]
+    [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
-    stages: tuple[tuple[Schedule, int], ...]
-
-    def __init__(self, *stages: tuple[Schedule, int]) -> None:
-        if not stages:
-            raise ValueError("stages must hold at least one (schedule, iterations) pair, got none")
-        for stage in stages:
-            if not (isinstance(stage, tuple) and len(stage) == 2 and callable(stage[0])):
-                raise TypeError(f"stages must be (schedule, iterations) pairs, got {shown(stage)}")
-        self._set(stages=tuple((schedule, count("iterations", n)) for schedule, n in stages))
-
-    def __repr__(self) -> str:
-        return f"Chain({', '.join(map(repr, self.stages))})"
+    start: float
+    end: float
+    steps: int
 
     def __call__(self, iteration: int) -> float:
-        schedule, own = self._stage(iteration)
-        return schedule(own)
+        return cosine(self.start, self.end, min(iteration, self.steps), self.steps)
 
-    def ends_cycle(self, done: int) -> bool:
-        """Whether a cycle of the stage that iteration ``done - 1`` belongs to ends there."""
-        schedule, own = self._stage(done - 1)
-        return ends_cycle(schedule, own + 1)
 
-    def _stage(self, iteration: int) -> tuple[Schedule, int]:
-        """The schedule in force and the iteration counted from its own zero."""
-        for schedule, iterations in self.stages[:-1]:
-            if iteration < iterations:
-                return schedule, iteration
-            iteration -= iterations
-        return self.stages[-1][0], iteration
+@dataclass(frozen=True)
+class Polynomial(Ramp):
+    """The power of a line: ``end + (start - end) * (1 - t / steps) ** power``, then ``end``.
+
+    Args:
+        start: the value at iteration 0, at least 0.
+        end: the value from iteration ``steps`` on, at least 0.
+        steps: intervals between the two, at least 1.
+        power: above 0; 1 is a line, 2 a parabola that is level at its end, 0.5 steep there.
+
+    >>> [Polynomial(1.0, 0.0, steps=4, power=2.0)(t) for t in range(6)]
+    [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
+    """
+
+    start: float
+    end: float
+    steps: int
+    power: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set(power=positive("power", self.power))
+
+    def __call__(self, iteration: int) -> float:
+        left = max(self.steps - iteration, 0) / self.steps
+        return part(self.end, self.start, math.pow(left, self.power))

@@ -8,17 +8,18 @@ from typing import Any
 from clr_ignite import schedules
 from clr_ignite.schedules import Schedule
 
-_NAMES = (
-    *("Chain", "ExpRange", "Exponential", "Fixed", "Geometric"),
-    *("Linear", "MultiStep", "OneCycle", "Triangular", "Triangular2"),
-)
+_KINDS = {
+    name: kind
+    for name, kind in ((name, getattr(schedules, name)) for name in schedules.__all__)
+    if isinstance(kind, type)
+}
 
 
 def parse_schedule(text: str) -> Schedule:
     """The schedule that ``text`` describes, written as in Python.
 
     Args:
-        text: one of the ten schedules with literal arguments, such as
+        text: one of the schedules in ``schedules.__all__`` with literal arguments, such as
             ``Triangular(0.001, 0.006, 2000)`` or ``Chain((Fixed(0.1), 500), (Fixed(0.01), 100))``.
 
     Raises:
@@ -32,7 +33,7 @@ def parse_schedule(text: str) -> Schedule:
     except (SyntaxError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a schedule: {text!r} ({error})") from error
     if not callable(value):
-        raise ValueError(f"not a schedule: {text!r} (a value, not one of {', '.join(_NAMES)})")
+        raise ValueError(f"not a schedule: {text!r} (a value, not one of {', '.join(_KINDS)})")
     schedule: Schedule = value
     return schedule
 
@@ -43,9 +44,9 @@ def _build(node: ast.expr) -> Any:
         return tuple(_build(element) for element in node.elts)
     if not isinstance(node, ast.Call):
         return ast.literal_eval(node)
-    if not isinstance(node.func, ast.Name) or node.func.id not in _NAMES:
-        raise ValueError(f"known schedules are {', '.join(_NAMES)}")
+    if not isinstance(node.func, ast.Name) or node.func.id not in _KINDS:
+        raise ValueError(f"known schedules are {', '.join(_KINDS)}")
     if any(keyword.arg is None for keyword in node.keywords):
         raise ValueError("** is not understood here")
     arguments = {str(keyword.arg): _build(keyword.value) for keyword in node.keywords}
-    return getattr(schedules, node.func.id)(*map(_build, node.args), **arguments)
+    return _KINDS[node.func.id](*map(_build, node.args), **arguments)

@@ -15,6 +15,7 @@ from clr_ignite import RangeTestResult
 from clr_ignite.cifar10 import report
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.cli import options
+from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.cli.commands import describe
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
@@ -294,6 +295,21 @@ def test_preview_draws_a_schedule(tmp_path: Path) -> None:
     words = ["preview", "--bounds", bounds, "--iterations", "20", "--out", str(tmp_path / "b.png")]
     assert main(words) == 2  # how long is a step without data?
     assert main([*words, "--step-size", "5"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "iterations"),
+    [
+        ("Triangular(0, 0.1, 3)", 30),
+        ("Cyclic(0, 0.1, 5)", 25),
+        ("CosineRestarts(0, 0.1, 3, 2.0)", 93),  # 3, 6, 12, 24 and 48
+        ("WarmupStableDecay(0.1, 2, 3, 4)", 9),
+        ("Chain((Fixed(0.1), 5), (Fixed(0.01), 2))", 7),
+    ],
+)
+def test_a_run_without_iterations_is_as_long_as_its_schedule(text: str, iterations: int) -> None:
+    given = build_parser().parse_args(["train", "--out", "x", "--schedule", text])
+    assert options.training_experiment(given, load("digits")).iterations == iterations
 
 
 @pytest.mark.parametrize(

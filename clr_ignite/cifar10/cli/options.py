@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import os
 from typing import Any
 
@@ -16,7 +17,17 @@ from clr_ignite.cifar10.reproducing import jobs_of
 from clr_ignite.cifar10.reproducing.executors import Place, here, in_processes, on_ray
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.result import RangeTestResult
-from clr_ignite.schedules import Geometric, Linear, OneCycle, Schedule, step_size_from_epochs
+from clr_ignite.schedules import (
+    ExpRange,
+    Geometric,
+    Linear,
+    Schedule,
+    Triangular,
+    Triangular2,
+    ends_cycle,
+    length,
+    step_size_from_epochs,
+)
 from clr_ignite.schedules.text import parse_schedule
 
 _PASSED_ON = (
@@ -24,6 +35,7 @@ _PASSED_ON = (
     *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
 )
 _CYCLES = 5  # of a run whose length is not given
+_COUNTED = 1_000_000  # iterations among which they are looked for
 
 
 def prepared_data(options: argparse.Namespace) -> DataSet:
@@ -152,13 +164,16 @@ def _per_epoch(options: argparse.Namespace, data: DataSet, held: int) -> int:
 
 
 def _length(schedule: Schedule) -> int:
-    """Five cycles, or a OneCycle's own length."""
-    if isinstance(schedule, OneCycle):
-        return schedule.total
-    step_size = getattr(schedule, "step_size", None)
-    if step_size is None:
+    """The schedule's own length, or five cycles."""
+    if (own := length(schedule)) is not None:
+        return own
+    if isinstance(schedule, Triangular | Triangular2 | ExpRange):
+        return 2 * _CYCLES * schedule.step_size
+    ends = (done for done in range(_COUNTED) if ends_cycle(schedule, done))
+    fifth = next(itertools.islice(ends, _CYCLES - 1, None), None)
+    if fifth is None:
         raise ValueError(f"{schedule!r} has no cycles to count: give --iterations")
-    return 2 * _CYCLES * int(step_size)
+    return fifth
 
 
 def _number_or_schedule(text: str) -> float | Schedule:
