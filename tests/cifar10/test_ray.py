@@ -14,7 +14,8 @@ from clr_ignite.cifar10.reproducing import reproduce
 from clr_ignite.cifar10.reproducing.executors import here, on_ray
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.runs.run_folder import RunFolder
-from tests.cifar10.test_reproducing import LITTLE, files, jobs, wait_for
+from tests.cifar10.processes import wait_for
+from tests.cifar10.test_reproducing import LITTLE, files, jobs
 
 LONG = replace(LITTLE, iterations=400)
 

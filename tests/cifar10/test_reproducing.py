@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +13,22 @@ import torch
 
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.reproducing import jobs_of, reproduce
-from clr_ignite.cifar10.reproducing.executors import here, in_processes
+from clr_ignite.cifar10.reproducing.executors import Place, here, in_processes
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.reproducing.progress import RunLines
 from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder
 from clr_ignite.schedules import Fixed, Triangular
+from tests.cifar10.processes import (
+    alive,
+    children_of,
+    finish,
+    is_worker,
+    pictures_in,
+    start,
+    wait_for,
+)
 
-# 1,437 digits in batches of 10: 143 an epoch, so that 7 ends neither an epoch nor a cycle.
+# 120 pictures in batches of 10: 12 an epoch, so that 7 ends neither an epoch nor a cycle.
 LITTLE = Experiment(
     schedule=Triangular(0.0005, 0.002, 15), iterations=60, model="quick", batch_size=10
 )
@@ -35,8 +40,8 @@ def jobs(out: Path, seeds: tuple[int, ...] = (0,), **experiments: Experiment) ->
         experiments or {"little": LITTLE, "other": OTHER},
         seeds,
         out,
-        data="digits",
-        folder=None,
+        data="folder",
+        folder=pictures_in(out),
         device="cpu",
         eval_every=7,
         threads=1,
@@ -46,13 +51,6 @@ def jobs(out: Path, seeds: tuple[int, ...] = (0,), **experiments: Experiment) ->
 def files(out: Path) -> dict[str, bytes]:
     """Every run's rows as they lie on disk."""
     return {path.parent.name: path.read_bytes() for path in sorted(out.glob("*/metrics.csv"))}
-
-
-def wait_for(there: Callable[[], object], seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -120,28 +118,24 @@ def test_what_is_finished_is_not_run_again(whole: Path, monkeypatch: pytest.Monk
     assert [result["iterations"] for result in results] == [60] * 2
 
 
-def test_processes_do_what_this_process_does(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [here, lambda all_jobs: in_processes(all_jobs, workers=2)])
+def test_every_place_does_the_same_and_one_runs_error_is_its_own(
+    whole: Path, tmp_path: Path, place: Place
+) -> None:
+    reproduce(jobs(tmp_path, taken=replace(OTHER, iterations=1)), here, progress=False)
     seen = []
-    reproduce(
-        jobs(tmp_path),
-        lambda all_jobs: in_processes(all_jobs, workers=2),
-        progress=False,
-        finished=lambda job, result: seen.append(job.out.name),
-    )
-    assert files(tmp_path) == files(whole) and sorted(seen) == sorted(files(whole))
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_one_runs_error_is_its_own(whole: Path, tmp_path: Path, workers: int) -> None:
-    reproduce(jobs(tmp_path, (0,), little=OTHER), here, progress=False)  # somebody else's folder
-    place = (lambda all_jobs: in_processes(all_jobs, workers=workers)) if workers else here
-    with pytest.raises(RunError, match="1 of 2 runs failed: little, seed 0: RunError: .*another"):
-        reproduce(jobs(tmp_path), place, progress=False)
-    assert files(tmp_path)["other-0"] == files(whole)["other-0"]
+    with pytest.raises(RunError, match="1 of 3 runs failed: taken, seed 0: RunError: .*another"):
+        reproduce(
+            jobs(tmp_path, little=LITTLE, taken=OTHER, other=OTHER),
+            place,
+            progress=False,
+            finished=lambda job, result: seen.append(job.out.name),
+        )
+    assert files(tmp_path).items() > files(whole).items() and sorted(seen) == sorted(files(whole))
 
 
 def test_a_folder_in_use_is_waited_for(tmp_path: Path) -> None:
-    (job,) = jobs(tmp_path, (0,), other=OTHER)
+    (job,) = jobs(tmp_path, other=OTHER)
     with RunFolder(job.out).locked(), pytest.raises(InUse):
         job.run(patience=0.1)
     leave = threading.Event()
@@ -165,16 +159,17 @@ def test_a_killed_worker_is_started_again(whole: Path, tmp_path: Path) -> None:
 
     def kill() -> None:
         folder = RunFolder(tmp_path / "little-0")
-        wait_for(lambda: folder.last_iteration() >= 14)
+        wait_for(folder.last_iteration)
         killed.extend(pid for pid in children_of(os.getpid()) if is_worker(pid))
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    reproduce(jobs(tmp_path), lambda all_jobs: in_processes(all_jobs, workers=1), progress=False)
+    (job,) = jobs(tmp_path, little=LITTLE)
+    reproduce([job], lambda all_jobs: in_processes(all_jobs, workers=1), progress=False)
     killer.join()
-    assert killed and files(tmp_path) == files(whole)
+    assert killed and files(tmp_path)["little-0"] == files(whole)["little-0"]
 
 
 def test_a_worker_that_dies_at_once_is_given_up(
@@ -195,41 +190,6 @@ def test_a_worker_that_dies_at_once_is_given_up(
         )
 
 
-def children_of(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(word) for word in (task / "children").read_text().split()]
-    return found
-
-
-def is_worker(pid: int) -> bool:
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def command(out: Path, *words: str) -> subprocess.Popen[bytes]:
-    line = ["quick-caffe", "--data", "digits", "--iterations", "60", "--eval-every", "7"]
-    line += ["--seeds", "0-1", "--threads", "1", "--out", str(out), "--no-progress", *words]
-    return subprocess.Popen(
-        [sys.executable, "-m", "clr_ignite.cifar10", "reproduce", *line],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def rows_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    out = tmp_path_factory.mktemp("command")
-    assert command(out).wait(timeout=400) == 0
-    return files(out)
-
-
 @pytest.mark.parametrize(
     "number",
     [
@@ -239,11 +199,12 @@ def rows_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
     ],
 )
 def test_killed_and_started_again(
-    number: signal.Signals, tmp_path: Path, rows_of_the_command: dict[str, bytes]
+    number: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    process = command(tmp_path / "cut", "--workers", "2")
-    folder = RunFolder(tmp_path / "cut/quick-caffe-0")
-    wait_for(lambda: folder.last_iteration() >= 14)
+    table = "reproduce quick-caffe --seeds 0-1 --iterations 28 --eval-every 7"
+    command = f"{table} --data folder --folder {pictures_in(tmp_path)}"
+    process = start(f"{command} --workers 2", tmp_path / "cut")
+    wait_for(RunFolder(tmp_path / "cut/quick-caffe-0").last_iteration)
     workers = [pid for pid in children_of(process.pid) if is_worker(pid)]
     process.send_signal(number)
     process.communicate(timeout=200)
@@ -251,10 +212,10 @@ def test_killed_and_started_again(
     assert process.returncode == code and workers
     wait_for(lambda: not any(map(alive, workers)), 20)
     assert not (tmp_path / "cut/quick-caffe-0/result.json").exists()
-    again = command(tmp_path / "cut", "--workers", "2")
-    output, _ = again.communicate(timeout=400)
-    assert again.returncode == 0 and b"(n = 2)" in output
-    assert files(tmp_path / "cut") == rows_of_the_command
+    for name in ("cut", "whole"):
+        finish(command, tmp_path / name)
+        assert "(n = 2)" in capsys.readouterr().out
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
 def test_a_line_for_each_run_shows_how_far_it_is(
@@ -270,7 +231,7 @@ def test_a_line_for_each_run_shows_how_far_it_is(
 
 
 def test_the_time_left_is_counted_from_the_runs_own_start(tmp_path: Path) -> None:
-    (job,) = jobs(tmp_path, (0,), other=OTHER)
+    (job,) = jobs(tmp_path, other=OTHER)
     lines = RunLines([job])
     line = lines._lines[0]
     line.bar.start_t -= 1000  # it waited in the queue
