@@ -203,13 +203,12 @@ def test_killed_and_started_again(
 ) -> None:
     table = "reproduce quick-caffe --seeds 0-1 --iterations 28 --eval-every 7"
     command = f"{table} --data folder --folder {pictures_in(tmp_path)}"
-    process = start(f"{command} --workers 2", tmp_path / "cut")
-    wait_for(RunFolder(tmp_path / "cut/quick-caffe-0").last_iteration)
-    workers = [pid for pid in children_of(process.pid) if is_worker(pid)]
-    process.send_signal(number)
-    process.communicate(timeout=200)
     code = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
-    assert process.returncode == code and workers
+    with start(f"{command} --workers 2", tmp_path / "cut") as process:
+        wait_for(RunFolder(tmp_path / "cut/quick-caffe-0").last_iteration)
+        workers = [pid for pid in children_of(process.pid) if is_worker(pid)]
+        process.send_signal(number)
+        assert process.wait(200) == code and workers
     wait_for(lambda: not any(map(alive, workers)), 20)
     assert not (tmp_path / "cut/quick-caffe-0/result.json").exists()
     for name in ("cut", "whole"):
