@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,16 @@ import pytest
 
 from clr_ignite import _files
 from clr_ignite._checks import check_fields
-from clr_ignite._files import parse_json, replacing, write_bytes, write_text
+from clr_ignite._files import (
+    append_text,
+    make_folder,
+    parse_json,
+    printable,
+    read_text,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 
 def test_the_old_file_stays_when_the_block_fails(tmp_path: Path) -> None:
@@ -43,29 +54,137 @@ def test_content_is_synced_before_the_rename_and_the_folder_after_it(
 
 
 def left_by_a_dead_process(path: Path) -> Path:
+    before = set(path.parent.iterdir())
     child = os.fork()
     if child == 0:
         with replacing(path) as temporary:
             temporary.write_text("half")
             os._exit(0)
     os.waitpid(child, 0)
-    (orphan,) = (entry for entry in path.parent.iterdir() if str(child) in entry.name)
+    (orphan,) = set(path.parent.iterdir()) - before
     return orphan
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "run.v2" / "metrics.csv"
     path.parent.mkdir()
-    orphans = [left_by_a_dead_process(path) for _ in range(3)]
+    orphan = left_by_a_dead_process(path)
     other = left_by_a_dead_process(path.with_name("result.json"))
-    dead = orphans[0].name.rpartition("-")[2]
-    living = path.with_name(orphans[0].name.replace(dead, f"{os.getppid()}.tmp.csv"))
-    elsewhere = path.with_name(f".metrics.another-machine-{dead}")
-    foreign = path.with_name(orphans[0].name.replace(dead, "notes.tmp.csv"))
-    for kept in (living, elsewhere, foreign):
-        kept.write_text("kept")
+    foreign = path.with_name(".metrics.notes.tmp.csv")
+    foreign.write_text("kept")
+    with replacing(path) as living:  # of this process, or of one on another machine
+        living.write_text("first")
+        assert not orphan.exists()
+        write_text(path, "second")
+        assert living.exists()
+    assert path.read_text() == "first"
+    assert set(path.parent.iterdir()) == {path, other, foreign}
+
+
+def test_a_temporary_name_is_another_each_time_however_long_the_files(tmp_path: Path) -> None:
+    path, seen = tmp_path / f"{'n' * 250}.csv", set()
+    for _ in range(3):
+        with replacing(path) as temporary:
+            temporary.write_text("x")
+            seen.add(temporary.name)
+    assert len(seen) == 3 and all(name.endswith(".tmp.csv") for name in seen)
+
+
+def in_place_of(path: Path, kind: str, victim: Path) -> None:
+    """Plant something else where a file is expected."""
+    victim.write_text("three years of work\n")
+    if kind == "link":
+        path.symlink_to(victim)
+    elif kind == "dangling link":
+        path.symlink_to(victim.with_name("nowhere"))
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "second name":
+        os.link(victim, path)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        path.mkdir()
+
+
+KINDS = ("link", "dangling link", "device", "second name", "pipe", "socket", "folder")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stands_in_the_place_of_a_file_is_replaced_and_what_it_leads_to_kept(
+    kind: str, tmp_path: Path
+) -> None:
+    path, victim = tmp_path / "a.txt", tmp_path / "victim"
+    in_place_of(path, kind, victim)
+    if kind == "folder":
+        with pytest.raises(IsADirectoryError, match=r"a\.txt"):
+            write_text(path, "new")
+    else:
+        write_text(path, "new")
+        assert path.read_text() == "new" and not path.is_symlink()
+    assert victim.read_text() == "three years of work\n"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_appended_to_a_file_elsewhere(kind: str, tmp_path: Path) -> None:
+    path, victim = tmp_path / "a.txt", tmp_path / "victim"
+    in_place_of(path, kind, victim)
+    words = "has a second name" if kind == "second name" else "where a file is needed"
+    with pytest.raises(OSError, match=rf"{words}.*a\.txt"):
+        append_text(path, "more")
+    assert victim.read_text() == "three years of work\n"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_is_read_through_a_link_and_nothing_is_waited_for(kind: str, tmp_path: Path) -> None:
+    path, victim = tmp_path / "a.txt", tmp_path / "victim"
+    in_place_of(path, kind, victim)
+    if "link" in kind or kind == "second name":
+        if kind == "dangling link":
+            with pytest.raises(FileNotFoundError):
+                read_text(path)
+        else:
+            assert read_text(path) == "three years of work\n"
+        return
+    what = "a device" if kind == "device" else f"a {kind}"
+    with pytest.raises(OSError, match=f"is {what} where a file is needed"):
+        read_text(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_temporary_name_is_left_alone(kind: str, tmp_path: Path) -> None:
+    path, victim = tmp_path / "a.txt", tmp_path / "victim"
+    planted = path.with_name(f".a.{'0' * 32}.tmp.txt")
+    in_place_of(planted, kind, victim)
     write_text(path, "new")
-    assert set(path.parent.iterdir()) == {path, other, living, elsewhere, foreign}
+    assert os.path.lexists(planted) and victim.read_text() == "three years of work\n"
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for write in (write_text, append_text):
+        with pytest.raises(OSError, match=r"No space left on device: '.*/a\.txt'"):
+            write(tmp_path / "a.txt", "new")
+
+
+def test_a_path_of_any_number_of_parts(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    with pytest.raises(OSError, match="name too long"):
+        make_folder(tmp_path / "/".join(["a"] * 4_000))
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert printable("é\n\x1b[2J\r\u202e\udc80") == "é\n\\x1b[2J\\r\\u202e\\udc80"
 
 
 def test_a_folder_that_cannot_be_synced_does_not_stop_a_write(

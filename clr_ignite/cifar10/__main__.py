@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from clr_ignite._files import printable
 from clr_ignite.cifar10.cli.command_line import build_parser, check_numbers
 
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_numbers(options)
         getattr(commands, options.name.replace("-", "_"))(options)
     except (ArithmeticError, ImportError, OSError, RunError, ValueError) as error:
-        text = " ".join(str(error).split())
+        text = printable(" ".join(str(error).split()))
         if isinstance(error, ModuleNotFoundError):
             text += ": pip install clr_ignite[cifar10]"
         print(f"{parser.prog} {options.name}: {text}", file=sys.stderr)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
+from clr_ignite._files import printable
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.experiments.experiment import CHOICES
 
@@ -18,9 +20,15 @@ _RANGES = {
 _SEEDS = 10_000  # in one command at most
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """An error may hold what was typed: its control characters stay off the terminal."""
+        super().error(printable(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; each subcommand's help shows an example."""
-    parser = argparse.ArgumentParser(prog=_PROG, description=__doc__)
+    parser: argparse.ArgumentParser = _Parser(prog=_PROG, description=__doc__)
     names = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     _range_test(names)
     _train(names)

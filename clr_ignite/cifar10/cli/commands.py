@@ -9,6 +9,7 @@ from typing import Any
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from clr_ignite._files import make_folder, printable
 from clr_ignite.cifar10 import range_testing
 from clr_ignite.cifar10 import report as reports
 from clr_ignite.cifar10.cli.options import (
@@ -86,9 +87,9 @@ def range_test(options: argparse.Namespace) -> None:
 def preview(options: argparse.Namespace) -> None:
     """Draw a schedule."""
     schedule = requested_schedule(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out.parent)
     save(plot_schedules({repr(schedule): schedule}, options.iterations), options.out)
-    print(f"{schedule}: {options.out}")
+    print(printable(f"{schedule}: {options.out}"))
 
 
 def reproduce(options: argparse.Namespace) -> None:
@@ -100,12 +101,13 @@ def reproduce(options: argparse.Namespace) -> None:
             print(f"{job.name}, seed {job.seed}: {describe(result)}", flush=True)
 
     run_jobs(jobs, place, progress=options.progress, finished=finished)
-    print(reports.write_report([job.out for job in jobs], options.out / "report"), end="")
+    text = reports.write_report([job.out for job in jobs], options.out / "report")
+    print(printable(text), end="")
 
 
 def report(options: argparse.Namespace) -> None:
     """Write the table and the pictures and print the table."""
-    print(reports.write_report(options.runs, options.out), end="")
+    print(printable(reports.write_report(options.runs, options.out)), end="")
 
 
 def replay(options: argparse.Namespace) -> None:

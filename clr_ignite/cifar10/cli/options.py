@@ -103,7 +103,7 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
     if options.ray is None:
         prepared_data(options)
     rows = options.rows or list(EXPERIMENTS)
-    cores = len(os.sched_getaffinity(0)) if options.ray is None else 1
+    cores = _cores() if options.ray is None else 1
     return jobs_of(
         {name: EXPERIMENTS[name].experiment for name in rows},
         options.seeds,
@@ -115,6 +115,13 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
         eval_every=options.eval_every,
         threads=options.threads or max(1, cores // options.workers),
     )
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system says so, or all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def requested_place(options: argparse.Namespace) -> Place:

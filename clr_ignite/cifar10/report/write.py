@@ -8,7 +8,7 @@ import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clr_ignite._files import write_text
+from clr_ignite._files import make_folder, write_text
 from clr_ignite.cifar10.experiments import EXPERIMENTS, FAMILIES
 from clr_ignite.cifar10.report import pictures
 from clr_ignite.cifar10.report.groups import Group, Run, distinct, grouped, read_run
@@ -47,7 +47,7 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
         for name, path in zip(distinct([path.name for path in tests]), tests, strict=True)
     }
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_text(out / "report.md", text)
     for family, chosen in _families(groups).items():
         names = distinct([_short(group.name) for group in chosen])

@@ -109,12 +109,14 @@ def _leave_interrupts_to_others() -> None:
 
     A terminal sends it to all of them: the main thread hears it and ends the others.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):  # Windows has none
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _start_worker(level: int) -> None:
     """Log as the parent does, and end as soon as it is gone."""
     logging.getLogger("ignite").setLevel(level)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         with contextlib.suppress(Exception):
