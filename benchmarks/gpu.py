@@ -26,7 +26,7 @@ from benchmarks.training_step import EXPERIMENT, random_data
 from clr_ignite import ScheduleHandler
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.parts import Parts, build
-from clr_ignite.cifar10.runs.run_folder import processor
+from clr_ignite.cifar10.runs.environment import processor
 from clr_ignite.cifar10.training import train
 
 TITLE = "On a GPU"

@@ -15,7 +15,7 @@ import ignite
 import torch
 import torchvision
 
-from clr_ignite.cifar10.runs.run_folder import processor
+from clr_ignite.cifar10.runs.environment import processor
 
 INTRODUCTION = """# Benchmarks
 

@@ -16,6 +16,8 @@ from ignite.engine import Engine
 from torch import Tensor
 
 from clr_ignite import RangeTestResult
+from clr_ignite._checkpoints import read_checkpoint
+from clr_ignite.range_test.checkpoint import SweepFile
 from tests.rigs import Rig, same, state_of
 
 
@@ -88,13 +90,55 @@ def test_the_checkpoint_of_another_test_is_refused(changes: Any, tmp_path: Path)
     assert same(state_of(rig), before) and rig.used == []
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04", b"PK\x05\x06" + bytes(18)])
 def test_a_checkpoint_that_cannot_be_read_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "test.pt"
     path.write_bytes(content)
     rig = Rig()
     with pytest.raises(ValueError, match="test.pt cannot be read .*: remove it"):
         rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+
+
+def longer(state: dict[str, Any]) -> None:
+    """As many rows as there are steps: the test would never end."""
+    for cells in state["result"]["columns"].values():
+        cells.extend(cells[:1] * (60 - len(cells)))
+
+
+def grouped(state: dict[str, Any]) -> None:
+    columns = state["result"]["columns"]
+    columns["group_lr_0"] = columns["group_lr_1"] = columns["lr"]
+
+
+@pytest.mark.parametrize("at", range(0, 8_000, 97))
+def test_one_flipped_bit_is_noticed(at: int, saved: bytes, tmp_path: Path) -> None:
+    content = bytearray(saved)
+    place = at * len(content) // 8_000
+    content[place] ^= 1 << at % 8
+    (tmp_path / "test.pt").write_bytes(content)
+    file = SweepFile(tmp_path / "test.pt", {}, {}, 1)
+    with pytest.raises(ValueError, match="test.pt cannot be read .*checksum.*: remove it"):
+        file.load()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("saved") / "test.pt"
+    broken_off(path, 20)
+    return path.read_bytes()
+
+
+def test_a_checkpoint_without_a_checksum_is_held_against_its_archives(tmp_path: Path) -> None:
+    """As earlier versions wrote it."""
+    path, state = tmp_path / "old.pt", {"weights": torch.randn(1000)}
+    torch.save(state, path)
+    assert torch.equal(read_checkpoint(path)["weights"], state["weights"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path)["weights"], state["weights"])  # it does not notice
+    with pytest.raises(ValueError, match="its checksum is another"):
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +152,24 @@ def test_a_checkpoint_that_cannot_be_read_is_named(content: bytes, tmp_path: Pat
             r"to_save\['model'\] \(shape \(1,\) instead of \(8, 4\)",
         ),
         (lambda s: s["objects"].update(optimizer={}), r"does not fit to_save\['optimizer'\]"),
-        (lambda s: s.pop("settings"), "cannot be read .KeyError.: remove it"),
+        (lambda s: s.pop("settings"), "cannot be read .KeyError: 'settings'.: remove it"),
+        (lambda s: s.pop("taken"), "does not fit this test .field 'taken' is missing"),
+        (lambda s: s.update(taken=0), "field 'taken' holds 0"),
+        (lambda s: s.update(taken=6), "field 'taken' holds 6"),  # a pass has five batches
+        (lambda s: s.update(iteration=17), "field 'iteration' holds 17 after 18 rows"),
+        (lambda s: s["now"].update(torch=torch.zeros(3)), "does not fit this test"),
+        (lambda s: s["start"].update(own=[]), "does not fit this test .zip"),
+        (lambda s: s["result"].update(num_iter=12), "field 'num_iter' of its result holds 12"),
+        (lambda s: s["result"].update(stop_reason="completed"), "in an unfinished test"),
+        (lambda s: s["result"]["columns"]["loss"].pop(), "column 'loss' is not a list as long"),
+        (longer, "field 'result' holds 60 rows of 60"),
+        (lambda s: s["result"]["columns"]["iteration"].reverse(), "'iteration' of its result does"),
+        (grouped, "field 'result' holds rates of 2 param groups"),
+        (
+            lambda s: s["objects"]["optimizer"]["state"][0].update(momentum_buffer=torch.ones(3)),
+            r"'momentum_buffer' of parameter 0 has shape \(3,\) instead of \(8, 4\)",
+        ),
+        (lambda s: s["objects"]["optimizer"]["param_groups"][0].pop("momentum"), "groups hold mom"),
     ],
 )
 def test_the_checkpoint_of_other_objects_is_refused_and_leaves_no_trace(

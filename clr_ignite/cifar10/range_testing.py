@@ -52,10 +52,9 @@ def range_test(
     """
     if experiment.ema_decay:
         raise ValueError(f"ema_decay must be 0 in a range test, got {experiment.ema_decay}")
-    folder = RunFolder(out)
     seed, every, diverge_th = whole("seed", seed), count("every", every), threshold(diverge_th)
     settings = {"seed": seed, "every": every, "diverge_th": diverge_th}
-    with folder.locked():
+    with RunFolder(out).locked() as folder:
         if again:
             folder.clear()
         claim(folder, experiment, data, torch.device(device), settings)
@@ -63,7 +62,7 @@ def range_test(
             _run(
                 experiment,
                 build(experiment, data, seed=seed, device=device),
-                out,
+                folder,
                 on_row=on_row,
                 every=every,
                 diverge_th=diverge_th,
@@ -79,12 +78,15 @@ def range_test(
 def _run(
     experiment: Experiment,
     parts: Parts,
-    out: Path,
+    folder: RunFolder,
     *,
     on_row: Callable[[RangeTestResult], None],
     **options: Any,
 ) -> None:
+    out = folder.path
+
     def write(result: RangeTestResult) -> None:
+        folder.check_held()
         on_row(result)
         # Before the test removes its checkpoint: killed in between, it would begin anew.
         if result.stop_reason is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, cast
 import torch
 from ignite.engine import Engine, Events
 
+from clr_ignite._checkpoints import check_optimizer_state
 from clr_ignite._checks import check_fields, count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
@@ -25,8 +27,6 @@ _CHECKPOINT = {
     "iteration": (int,),
     "model": (dict,),
     "optimizer": (dict,),
-    "loss_sum": (torch.Tensor,),
-    "loss_count": (int,),
     "seconds": (float,),
 }
 _RESULT = {
@@ -66,8 +66,7 @@ def train(
         RunError: ``out`` belongs to another experiment, seed or data set, or is in use.
     """
     seed, eval_every = whole("seed", seed), count("eval_every", eval_every)
-    folder = RunFolder(out)
-    with folder.locked():
+    with RunFolder(out).locked() as folder:
         if again:
             folder.clear()
         claim(
@@ -104,15 +103,15 @@ class _Run:
 
     def go(self, observe: Callable[[Parts], None]) -> dict[str, Any]:
         started = time.monotonic()
-        state = self.folder.load_checkpoint(_CHECKPOINT)
+        state = self._saved()
         iteration = state["iteration"] if state else 0
-        self.folder.keep_rows(iteration)
         self.parts = build(
             self.experiment, self.data, seed=self.seed, device=self.device, start=iteration
         )
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         if state:
             self._load(state)
+        self.folder.keep_rows(iteration, state.get("rows") if state else None)
         self._attach(started)
         observe(self.parts)
         rows = self.folder.rows()
@@ -121,16 +120,30 @@ class _Run:
             self.parts.trainer.run(self.parts.batches)
         return self._finish(time.monotonic() - started)
 
-    def _load(self, state: dict[str, Any]) -> None:
+    def _saved(self) -> dict[str, Any] | None:
+        """The run's last checkpoint, its numbers checked."""
+        state = self.folder.load_checkpoint(_CHECKPOINT)
         try:
+            if state is not None:
+                _check_numbers(state, self.experiment.iterations)
+        except ValueError as error:
+            raise self.folder.unreadable("checkpoint.pt", error) from error
+        return state
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Take up a run where it was left.
+
+        Raises:
+            RunError: the state does not fit the run; its weights are as they were.
+        """
+        try:
+            check_optimizer_state(self.parts.optimizer, state["optimizer"])
             self.parts.model.load_state_dict(state["model"])
             self.parts.optimizer.load_state_dict(state["optimizer"])
             if self.parts.average is not None:
                 self.parts.average.ema_model.load_state_dict(state["average"])
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise self.folder.unreadable("checkpoint.pt", error) from error
-        self.loss_sum.copy_(state["loss_sum"])
-        self.loss_count = state["loss_count"]
         self.seconds = state["seconds"]
 
     def _attach(self, started: float) -> None:
@@ -186,8 +199,7 @@ class _Run:
                 "model": self.parts.model.state_dict(),
                 "optimizer": self.parts.optimizer.state_dict(),
                 "average": average and average.ema_model.state_dict(),
-                "loss_sum": self.loss_sum,
-                "loss_count": self.loss_count,
+                "rows": self.folder.digest(),
                 "seconds": self.seconds + time.monotonic() - started,
             }
         )
@@ -217,6 +229,18 @@ def summary(rows: list[dict[str, float]], iterations: int) -> dict[str, Any]:
         "ended_at_cycle_end": bool(last["cycle_end"]),
         "diverged": last["iteration"] < iterations or not math.isfinite(last["train_loss"]),
     }
+
+
+def _check_numbers(state: dict[str, Any], iterations: int) -> None:
+    """Refuse fields that fit no run of so many iterations."""
+    if not 0 < state["iteration"] <= iterations:
+        raise ValueError(f"field 'iteration' holds {state['iteration']} of {iterations}")
+    if not (math.isfinite(state["seconds"]) and state["seconds"] >= 0):
+        raise ValueError(f"field 'seconds' holds {state['seconds']}")
+    # Of an earlier version: always 0, for a checkpoint follows an evaluation.
+    loss_sum = state.get("loss_sum", torch.zeros(()))
+    if not (isinstance(loss_sum, torch.Tensor) and loss_sum.dim() == 0):
+        raise ValueError(f"field 'loss_sum' holds {reprlib.repr(loss_sum)}")
 
 
 def _over(row: dict[str, float], iterations: int) -> bool:

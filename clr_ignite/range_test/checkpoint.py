@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,34 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from clr_ignite._checks import shown
-from clr_ignite._files import write_bytes
+from clr_ignite._checkpoints import PLAIN, check_optimizer_state, read_checkpoint, write_checkpoint
+from clr_ignite._checks import check_fields, shown
 from clr_ignite.no_trace.random_states import States, generators, put_random, random_now
 from clr_ignite.range_test.endless import Endless
 from clr_ignite.range_test.sweep import Sweep
+from clr_ignite.result.files import check_values
 
 _KIND = "clr_ignite range test, unfinished"
-
-
-def write_torch(path: Path, state: dict[str, Any]) -> None:
-    """A file for ``torch.load``, whole or not at all."""
-    # By way of memory: of a full disk, torch.save only says "unexpected pos".
-    content = io.BytesIO()
-    torch.save(state, content)
-    write_bytes(path, content.getbuffer())
+# What a state that does not fit makes load_state_dict and the like raise.
+_WRONG = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+_FIELDS = {
+    "result": (dict,),
+    "objects": (dict,),
+    "iteration": (int,),
+    "taken": (int,),
+    "start": (dict,),
+    "now": (dict,),
+}
 
 
 class SweepFile:
-    """The file of one test; ``settings`` say which test it is.
+    """The file of one test.
+
+    Args:
+        path: where.
+        settings: which test it is.
+        to_save: what it changes.
+        groups: param groups of the optimizer under test.
 
     Raises:
         TypeError: something in ``to_save`` has no ``state_dict``.
@@ -40,9 +48,13 @@ class SweepFile:
     """
 
     def __init__(
-        self, path: str | Path, settings: Mapping[str, Any], to_save: Mapping[str, Any]
+        self,
+        path: str | Path,
+        settings: Mapping[str, Any],
+        to_save: Mapping[str, Any],
+        groups: int,
     ) -> None:
-        self.path, self.to_save = Path(path), to_save
+        self.path, self.to_save, self.groups = Path(path), to_save, groups
         self.settings = json.dumps(dict(settings), sort_keys=True)
         for name, one in to_save.items():
             if not (hasattr(one, "state_dict") and hasattr(one, "load_state_dict")):
@@ -54,37 +66,67 @@ class SweepFile:
         """Write ``values`` and the objects' states."""
         objects = {name: _state(one) for name, one in self.to_save.items()}
         state = {"kind": _KIND, "settings": self.settings, "objects": objects, **values}
-        write_torch(self.path, state)
+        write_checkpoint(self.path, state)
 
     def load(self) -> dict[str, Any] | None:
         """Put the objects' states in place and return the values, or None without a file.
 
         Raises:
-            ValueError: a file that cannot be read or belongs to another test.
+            ValueError: a file that cannot be read, is damaged or belongs to another test.
         """
         if not self.path.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(self.path, weights_only=True)
+            state: dict[str, Any] = read_checkpoint(self.path)
             known, settings = state["kind"] == _KIND, state["settings"]
-        except Exception as error:
+        except Exception as error:  # a broken archive has many names
             raise ValueError(
-                f"checkpoint {self.path} cannot be read ({type(error).__name__}): remove it"
+                f"checkpoint {self.path} cannot be read ({type(error).__name__}: "
+                f"{str(error).partition(chr(10))[0]}): remove it to begin the test again"
             ) from error
         if not known or settings != self.settings:
             raise ValueError(
                 f"checkpoint {self.path} belongs to another test ({settings}): remove it, or give "
                 "another file"
             )
+        with self.fitting("this test"):
+            self._check(state)
         for name, one in self.to_save.items():
-            try:
+            with self.fitting(f"to_save[{name!r}]"):
                 _put(one, state["objects"][name])
-            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"checkpoint {self.path} does not fit to_save[{name!r}] ({error}): remove it, "
-                    "or give another file"
-                ) from error
         return state
+
+    @contextlib.contextmanager
+    def fitting(self, what: str) -> Iterator[None]:
+        """Errors of content that does not fit name the file and the way out."""
+        try:
+            yield
+        except _WRONG as error:
+            raise ValueError(
+                f"checkpoint {self.path} does not fit {what} ({error}): remove it, or give "
+                "another file"
+            ) from error
+
+    def _check(self, state: dict[str, Any]) -> None:
+        """Refuse fields that do not fit each other."""
+        check_fields(state, _FIELDS)
+        record = {name: _plain(value) for name, value in state["result"].items()}
+        columns = check_values(record)["columns"]
+        for name, value in json.loads(self.settings).items():
+            if name in record and record[name] != value:
+                raise ValueError(f"field {name!r} of its result holds {record[name]}")
+        rows, steps = len(columns["lr"]), record["num_iter"]
+        if record["stop_reason"] is not None or not 0 < rows < steps:
+            raise ValueError(f"field 'result' holds {rows} rows of {steps} in an unfinished test")
+        if columns["iteration"] != list(range(1, rows + 1)):
+            raise ValueError("column 'iteration' of its result does not count the rows")
+        groups = sum(name.startswith("group_lr_") for name in columns) or 1
+        if groups != self.groups:
+            raise ValueError(f"field 'result' holds rates of {groups} param groups")
+        if not rows <= state["iteration"]:
+            raise ValueError(f"field 'iteration' holds {state['iteration']} after {rows} rows")
+        if not 0 < state["taken"] <= state["iteration"]:
+            raise ValueError(f"field 'taken' holds {state['taken']}")
 
     def remove(self) -> None:
         """The test is over."""
@@ -104,6 +146,8 @@ class Pauses:
         self.file, self.batches = file, batches
         self.generators = generators(loaders)
         self.saved = file.load()
+        if self.saved is not None:
+            self._check_place(self.saved)
         self._rows = 0
         self._start: States = {}
         batches.at_start = self._note_start
@@ -136,10 +180,17 @@ class Pauses:
         self.batches.after_skip = lambda: put_random(now, self.generators)
         put_random(self.saved["start"], self.generators)
 
+    def _check_place(self, saved: States) -> None:
+        """Refuse a place behind the data's end, or random states that cannot be put back."""
+        with self.file.fitting("this test"):
+            if saved["taken"] > (self.batches.epoch_length or saved["taken"]):
+                raise ValueError(f"field 'taken' holds {saved['taken']}")
+            for name in ("now", "start"):
+                put_random(saved[name], self.generators)
+
     def _save(self, trainer: Engine, sweep: Sweep) -> None:
         self.file.save(
             result=sweep.result.to_dict(),
-            divergence=asdict(sweep.divergence),
             iteration=trainer.state.iteration,
             taken=self.batches.taken,
             start=self._start,
@@ -163,12 +214,16 @@ def _state(one: Any) -> Any:
 
 def _put(one: Any, state: Any) -> None:
     if not isinstance(one, nn.Module):
+        if type(one) in PLAIN:
+            check_optimizer_state(one, state)
         one.load_state_dict(state)
         return
     with torch.no_grad():
         for tensor, content in zip(_tensors(one), state["tensors"], strict=True):
             if tensor.shape != content.shape:  # copy_ would repeat a smaller one
                 raise ValueError(f"shape {tuple(content.shape)} instead of {tuple(tensor.shape)}")
+            if tensor.dtype != content.dtype:
+                raise ValueError(f"{content.dtype} instead of {tensor.dtype}")
             tensor.copy_(content)
     for parameter, gradient in zip(one.parameters(), state["gradients"], strict=True):
         parameter.grad = None if gradient is None else gradient.to(parameter.device)
@@ -179,3 +234,8 @@ def _put(one: Any, state: Any) -> None:
 def _tensors(module: nn.Module) -> Iterable[torch.Tensor]:
     """Parameters and buffers, those that a state_dict leaves out among them."""
     return [*module.parameters(), *module.buffers()]
+
+
+def _plain(value: Any) -> Any:
+    """A tuple as the list that it is in JSON."""
+    return list(value) if isinstance(value, tuple) else value

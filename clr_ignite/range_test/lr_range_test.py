@@ -234,7 +234,7 @@ class LRRangeTest:
         if self.checkpoint is None:
             return None
         settings = asdict(self.plan) | {"every": self.every, "diverge_th": self.diverge_th}
-        file = SweepFile(self.checkpoint, settings, self.to_save)
+        file = SweepFile(self.checkpoint, settings, self.to_save, len(self.optimizer.param_groups))
         return Pauses(file, batches, batches.data, self.eval_data)
 
     def _begun(
@@ -248,7 +248,10 @@ class LRRangeTest:
             )
             return self.result, Divergence(self.diverge_th)
         self.result = RangeTestResult.from_dict(saved["result"])
-        return self.result, Divergence(**saved["divergence"])
+        divergence = Divergence(self.diverge_th)
+        for loss in self.result.loss:
+            divergence.reached(loss)
+        return self.result, divergence
 
     def _check(self) -> None:
         self.plan.ranges(len(self.optimizer.param_groups))

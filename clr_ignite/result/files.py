@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clr_ignite._checks import check_fields
-from clr_ignite._files import parse_json, write_text
+from clr_ignite._files import parse_json, read_text, write_text
 
 if TYPE_CHECKING:
     from clr_ignite.result.range_test_result import RangeTestResult
@@ -101,19 +101,23 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """What ``write_json`` wrote; a ValueError names the file and the field otherwise."""
     with _naming(path):
-        values = parse_json(path.read_text(encoding="utf-8"))
+        values = parse_json(read_text(path))
         if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
             raise ValueError("not a range test's file")
-        values.setdefault("epoch_length", None)  # earlier files have none
-        if values.keys() != _FIELDS.keys():
-            names = ", ".join(sorted(values.keys() ^ _FIELDS.keys()))
-            raise ValueError(f"missing or unknown fields: {names}")
-        check_fields(values, _FIELDS)
-        for name, allowed in _VALUES.items():
-            if not allowed(values[name]):
-                raise ValueError(f"field {name!r} holds {reprlib.repr(values[name])}")
-        values["columns"] = _columns(values["columns"])
-    return values
+        return check_values(values)
+
+
+def check_values(values: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`values_of` gave, read from outside; a ValueError names the field otherwise."""
+    values = {"epoch_length": None, **values}  # earlier files have none
+    if values.keys() != _FIELDS.keys():
+        names = ", ".join(sorted(values.keys() ^ _FIELDS.keys()))
+        raise ValueError(f"missing or unknown fields: {names}")
+    check_fields(values, _FIELDS)
+    for name, allowed in _VALUES.items():
+        if not allowed(values[name]):
+            raise ValueError(f"field {name!r} holds {reprlib.repr(values[name])}")
+    return values | {"columns": _columns(values["columns"])}
 
 
 def _is_rate(value: object) -> bool:

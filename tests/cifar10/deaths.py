@@ -27,7 +27,7 @@ from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.cli import options
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.reproducing import jobs
-from clr_ignite.cifar10.runs import run_folder
+from clr_ignite.cifar10.runs import environment
 
 # 23 images in batches of 5: evaluations at 3 and 6 end neither an epoch (4) nor a cycle (10).
 COMMANDS = {
@@ -52,7 +52,7 @@ def be_quick(images: int) -> None:
         whole.test.take(torch.arange(5)),
     )
     options.load = jobs.load = lambda *_: few  # type: ignore[attr-defined]
-    run_folder.commit = lambda: "0" * 40
+    environment.commit = lambda: "0" * 40
     Figure.savefig = lambda self, path, **_: Path(path).write_bytes(b"\x89PNG")  # type: ignore
 
 

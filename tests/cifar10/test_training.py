@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import pickle
@@ -21,9 +24,11 @@ from ignite.engine import Events
 from clr_ignite.cifar10.data import DataSet, Images, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.parts import Parts, build
-from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder, commit
+from clr_ignite.cifar10.runs.environment import commit
+from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder
 from clr_ignite.cifar10.training import summary, train
 from clr_ignite.schedules import Fixed, Linear, Triangular
+from tests.test_files import KINDS, in_place_of
 
 CLR = Triangular(0.001, 0.005, 4)
 
@@ -392,7 +397,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "half"}, "model must be 'full' or 'quick'"),
+        ({"model": "half"}, "model must be 'full', 'quick' or 'early-quick', got 'half'"),
         ({"iterations": 0}, "iterations must be at least 1, got 0"),
         ({"batch_size": True}, "batch_size must be a whole number"),
         ({"momentum": 1.0}, "momentum must be below 1"),
@@ -400,7 +405,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
         ({"ema_decay": 1.0}, "ema_decay must be below 1, got 1.0"),
         ({"held_out": -1}, "held_out must be at least 0"),
         ({"schedule": 0.1}, "schedule must be a schedule"),
-        ({"optimizer": "lion"}, "optimizer must be 'sgd' or 'adam'"),
+        ({"optimizer": "lion"}, "optimizer must be 'sgd', 'adam', "),
         ({"optimizer": "adagrad"}, "momentum must be 0 with optimizer 'adagrad', got 0.9"),
         ({"optimizer": "adam", "nesterov": True}, "nesterov must be False with optimizer 'adam'"),
         ({"optimizer": "muon", "nesterov": True}, "nesterov must be False with optimizer 'muon'"),
@@ -473,6 +478,9 @@ def spoiled(out: Path, name: str, change: Any) -> None:
         path.write_text("\n".join([*lines, ""]))
 
 
+TWO_MORE = ["25,0.001,1.0,1.0,0.5,0", "26,0.001,1.0,1.0,0.5,0"]
+
+
 def put(*where: Any) -> Any:
     """A change: the last of ``where`` at the place that the others lead to."""
     *path, name, value = where
@@ -508,6 +516,19 @@ def drop(name: Any) -> Any:
             "checkpoint.pt",
             put("model", "conv1.weight", torch.zeros(1)),
             r"checkpoint\.pt cannot be read .*RuntimeError",
+        ),
+        ("metrics.csv", put(2, "8,1,1,1,1,1"), "other rows than were written"),
+        ("metrics.csv", lambda lines: lines.extend(TWO_MORE), "rows up to iteration 26, where"),
+        ("checkpoint.pt", put("iteration", 19), "no row of iteration 19"),
+        ("checkpoint.pt", put("iteration", 21), "'iteration' holds 21 of 20"),
+        ("checkpoint.pt", put("iteration", -20), r"'iteration' holds -20 of 20"),
+        ("checkpoint.pt", put("seconds", float("nan")), "'seconds' holds nan"),
+        ("checkpoint.pt", put("loss_sum", torch.zeros(3)), "'loss_sum' holds tensor"),
+        ("checkpoint.pt", put("optimizer", "state", {99: {}}), "KeyError: 99|are numbered"),
+        (
+            "checkpoint.pt",
+            put("optimizer", "state", 0, "momentum_buffer", torch.zeros(3)),
+            r"'momentum_buffer' of parameter 0 has shape \(3,\) instead of",
         ),
         ("config.json", drop("data"), r"config\.json .*field 'data' is missing"),
         ("config.json", put("seed", True), r"config\.json .*field 'seed' holds True"),
@@ -578,7 +599,8 @@ def test_a_checkpoint_runs_no_code(
     shutil.copytree(finished, out)
     (out / "result.json").unlink()
     save({"iteration": Malicious(mark)}, out / "checkpoint.pt")
-    with pytest.raises(RunError, match=r"checkpoint\.pt cannot be read \(UnpicklingError"):
+    words = "UnpicklingError" if save is torch.save else "ValueError: its content is not what"
+    with pytest.raises(RunError, match=rf"checkpoint\.pt cannot be read \({words}"):
         train(experiment(), data, out, seed=0, eval_every=5)
     assert not mark.exists()
     torch.load(out / "checkpoint.pt", weights_only=False) if save is torch.save else pickle.loads(
@@ -595,3 +617,57 @@ def test_starting_anew_waits_for_the_lock(finished: Path, tmp_path: Path, data: 
         train(experiment(), data, out, seed=0, again=True)
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     train(experiment(), data, out, seed=1, again=True)
+
+
+PLANTED = (
+    *(".lock", "config.json", "metrics.csv", "checkpoint.pt", "result.json"),
+    *("range_test.json", "range_test.csv"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_run_never_touches_what_lies_elsewhere(
+    name: str, kind: str, tmp_path: Path, data: DataSet
+) -> None:
+    """One iteration into a folder in which something else has the name of one of its files."""
+    out, victim = tmp_path / "run", tmp_path / "victim"
+    out.mkdir()
+    in_place_of(out / name, kind, victim)
+    with contextlib.suppress(OSError, RunError, ValueError):
+        train(experiment(iterations=1), data, out, seed=0)
+    assert victim.read_text() == "three years of work\n"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "folder"])
+def test_a_lock_that_is_something_else_is_refused(kind: str, tmp_path: Path, data: DataSet) -> None:
+    in_place_of(tmp_path / ".lock", kind, tmp_path / "victim")
+    with pytest.raises(RunError, match=r"cannot be locked \(.*choose a folder"):
+        train(experiment(), data, tmp_path, seed=0)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(
+    number: int, tmp_path: Path, data: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RunError, match=r"run cannot be locked \(.*on a file system with locks"):
+        train(experiment(), data, tmp_path / "run", seed=0)
+
+
+def test_a_folder_that_another_takes_the_place_of_is_noticed(data: DataSet, tmp_path: Path) -> None:
+    def swap(parts: Parts) -> None:
+        def move() -> None:
+            (tmp_path / "run").rename(tmp_path / "moved")
+            (tmp_path / "run").mkdir()
+
+        parts.trainer.add_event_handler(Events.ITERATION_STARTED(once=7), move)
+
+    with pytest.raises(RunError, match="run was moved or removed while it was in use"):
+        train(experiment(), data, tmp_path / "run", seed=0, eval_every=5, observe=swap)
+    assert list((tmp_path / "run").iterdir()) == []
+    assert RunFolder(tmp_path / "moved").last_iteration() == 5

@@ -11,7 +11,8 @@ import torch
 from clr_ignite._checks import check_fields
 from clr_ignite.cifar10.data import DataSet, Images
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder, environment
+from clr_ignite.cifar10.runs.environment import environment
+from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 _CONFIG = {"experiment": (dict,), "seed": (int,), "data": (dict,), "environments": (list,)}
 _DATA = {"classes": (list,)}

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
+import hashlib
 import json
 import os
-import platform
-import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import torch
+import filelock
 
+from clr_ignite._checkpoints import read_checkpoint, write_checkpoint
 from clr_ignite._checks import check_fields
-from clr_ignite._files import parse_json, sync_folder, write_text
-from clr_ignite.range_test.checkpoint import write_torch
+from clr_ignite._files import (
+    append_text,
+    check_plain,
+    make_folder,
+    parse_json,
+    read_text,
+    sync_folder,
+    write_text,
+)
 
 COLUMNS = ("iteration", "lr", "train_loss", "eval_loss", "eval_accuracy", "cycle_end")
 _HEADER = ",".join(COLUMNS)
@@ -45,17 +52,39 @@ class RunFolder:
     """
 
     path: Path
+    _identity: tuple[int, int] | None = None  # of the folder that is locked
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; a second one gets :class:`InUse`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as lock:
+    def locked(self) -> Iterator[Self]:
+        """Hold the folder for this process: inside the block it can be written.
+
+        Raises:
+            InUse: another process holds it.
+            RunError: it cannot be locked.
+        """
+        make_folder(self.path)
+        lock = self.path / ".lock"
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                _check_lock(lock)
+                # No lock of another kind where the file system has none: who uses which?
+                stack.enter_context(filelock.FileLock(lock, blocking=False, fallback_to_soft=False))
+            except filelock.Timeout:
                 raise InUse(f"{self.path} is in use by another process") from None
-            yield
+            except OSError as error:
+                raise RunError(
+                    f"{self.path} cannot be locked ({error.strerror}): choose a folder that can be "
+                    "written, on a file system with locks"
+                ) from error
+            yield replace(self, _identity=_identity(self.path))
+
+    def check_held(self) -> None:
+        """Refuse to write into a folder that took the locked one's place."""
+        if self._identity is not None and _identity(self.path) != self._identity:
+            raise RunError(
+                f"{self.path} was moved or removed while it was in use: what was written before "
+                "is where that folder is now; put it back, or start again"
+            )
 
     @property
     def empty(self) -> bool:
@@ -79,7 +108,7 @@ class RunFolder:
         """The content of ``name``, or None where there is no such file."""
         path = self.path / name
         try:
-            values = parse_json(path.read_text(encoding="utf-8"))
+            values = parse_json(read_text(path))
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -89,10 +118,12 @@ class RunFolder:
         return values
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        self.check_held()
         write_text(self.path / name, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        write_torch(self.path / "checkpoint.pt", dict(state))
+        self.check_held()
+        write_checkpoint(self.path / "checkpoint.pt", state)
 
     def load_checkpoint(self, fields: Mapping[str, tuple[type, ...]] = {}) -> dict[str, Any] | None:
         """The last checkpoint (tensors on the CPU) with at least these fields, or None."""
@@ -100,7 +131,7 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            return check_fields(torch.load(path, map_location="cpu", weights_only=True), fields)
+            return check_fields(read_checkpoint(path, map_location="cpu"), fields)
         except Exception as error:  # a broken archive has many names
             raise self.unreadable(path.name, error) from error
 
@@ -113,21 +144,16 @@ class RunFolder:
         )
 
     def append_row(self, row: Mapping[str, object]) -> None:
+        self.check_held()
         path = self.path / "metrics.csv"
-        new = not path.exists()
-        lines = f"{_HEADER}\n" * new + ",".join(str(row[name]) for name in COLUMNS) + "\n"
-        with open(path, "a", encoding="utf-8", newline="") as file:
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        if new:
-            sync_folder(self.path)
+        header = "" if path.exists() else f"{_HEADER}\n"
+        append_text(path, header + ",".join(str(row[name]) for name in COLUMNS) + "\n")
 
     def rows(self) -> list[dict[str, float]]:
         """The evaluations so far; a torn last line is left out."""
         path = self.path / "metrics.csv"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
         except FileNotFoundError:
             return []
         except UnicodeDecodeError as error:
@@ -148,24 +174,61 @@ class RunFolder:
         rows = self.rows()
         return int(rows[-1]["iteration"]) if rows else 0
 
-    def keep_rows(self, last_iteration: int) -> None:
+    def keep_rows(self, last_iteration: int, digest: str | None = None) -> None:
         """Drop what the CSV holds beyond ``last_iteration``, the checkpoint's; 0 is none.
 
+        Args:
+            digest: of the lines kept, where the checkpoint has it.
+
         Raises:
-            RunError: the CSV does not reach as far.
+            RunError: the CSV is not the one that the checkpoint goes on from.
         """
-        path = self.path / "metrics.csv"
-        kept = [row for row in self.rows() if row["iteration"] <= last_iteration]
+        path, rows = self.path / "metrics.csv", self.rows()
+        kept = [row for row in rows if row["iteration"] <= last_iteration]
         if (kept[-1]["iteration"] if kept else 0) != last_iteration:
-            raise RunError(
-                f"{path} has no row of iteration {last_iteration}, where checkpoint.pt goes on: "
-                "remove the checkpoint to start again"
-            )
+            raise self._contradiction(f"no row of iteration {last_iteration}")
+        # One row may be written of which the checkpoint was not; without one, all begins again.
+        if kept and len(rows) > len(kept) + 1:
+            raise self._contradiction(f"rows up to iteration {rows[-1]['iteration']:g}")
         if not kept:
             path.unlink(missing_ok=True)
             return
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[: len(kept) + 1]
-        write_text(path, "".join(lines))
+        lines = "".join(read_text(path).splitlines(keepends=True)[: len(kept) + 1])
+        if digest not in (None, _digest(lines)):
+            raise self._contradiction("other rows than were written")
+        write_text(path, lines)
+
+    def _contradiction(self, what: str) -> RunError:
+        return RunError(
+            f"{self.path / 'metrics.csv'} has {what}, where checkpoint.pt goes on at another: "
+            "remove the checkpoint to start again"
+        )
+
+    def digest(self) -> str:
+        """A fingerprint of the rows so far."""
+        return _digest(read_text(self.path / "metrics.csv"))
+
+
+def _digest(lines: str) -> str:
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _check_lock(lock: Path) -> None:
+    """Refuse what is no lock: FileLock would follow or empty it in some of its versions."""
+    with contextlib.suppress(FileNotFoundError):
+        check_plain(lock, status := os.lstat(lock))
+        if status.st_nlink > 1 or (
+            status.st_size and filelock.FileLock is not filelock.SoftFileLock
+        ):
+            raise OSError(errno.EEXIST, "the file .lock is not its lock")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _read_row(line: str, *, after: float) -> dict[str, float]:
@@ -178,51 +241,3 @@ def _read_row(line: str, *, after: float) -> dict[str, float]:
     if row["cycle_end"] not in (0, 1):
         raise ValueError(f"cycle_end is neither 0 nor 1 but {cells[-1]}")
     return row
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """Where a result comes from: versions, threads, device and the commit of this code."""
-    import ignite
-
-    import clr_ignite
-
-    cuda = device.type == "cuda"
-    return {
-        "clr_ignite": clr_ignite.__version__,
-        "commit": commit(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "ignite": ignite.__version__,
-        "device": torch.cuda.get_device_name(device) if cuda else f"{device.type}, {processor()}",
-        "threads": torch.get_num_threads(),
-        # Whether convolutions round their factors to TensorFloat-32, torch's default.
-        **({"tf32": torch.backends.cudnn.allow_tf32} if cuda else {}),
-    }
-
-
-def commit() -> str | None:
-    """This code's git commit, ``+changes`` behind it where the tree differs; None outside git."""
-    here = Path(__file__).parent
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        if not git("ls-files", Path(__file__).name):
-            return None  # installed inside somebody else's repository
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "..")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def processor() -> str:
-    """The processor's name as Linux gives it, else the machine type."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.machine()
