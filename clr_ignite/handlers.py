@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import reprlib
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
@@ -16,11 +13,9 @@ from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 from clr_ignite._checks import count, function, instance
 from clr_ignite.no_trace.engine import attached_handlers, check_engine
 from clr_ignite.optimizers.probing import warn_of_unused_rate
-from clr_ignite.optimizers.rates import FACTORS, RateWriter, put
+from clr_ignite.optimizers.rates import FACTORS, RateWriter
+from clr_ignite.optimizers.values import checked, each_writer, writer
 from clr_ignite.schedules import Schedule, ends_cycle
-
-# Of other hyperparameters only their optimizer knows.
-_NEVER_NEGATIVE = {"lr", "momentum", "weight_decay", "eps", "alpha", "rho", "lambd", "lr_decay"}
 
 
 class ScheduleHandler:
@@ -39,11 +34,13 @@ class ScheduleHandler:
     Args:
         optimizer: any ``torch.optim.Optimizer``.
         schedules: by hyperparameter name (``lr=``, ``momentum=``, ``weight_decay=``, ...), each a
-            callable from the 0-based iteration to a value.
+            callable from the 0-based iteration to a value, or a sequence with one for each param
+            group.
 
     Raises:
         TypeError: an argument that is not an optimizer or not callable.
-        ValueError: no schedule, or a hyperparameter that the optimizer does not have.
+        ValueError: no schedule, a hyperparameter that the optimizer does not have, or another
+            number of schedules than of param groups.
 
     Example::
 
@@ -51,21 +48,31 @@ class ScheduleHandler:
         ScheduleHandler(optimizer, lr=clr).attach(trainer)
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, **schedules: Schedule) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, **schedules: Schedule | Sequence[Schedule]
+    ) -> None:
         instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
         if not schedules:
             raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
-        for name, schedule in schedules.items():
-            function(name, schedule, "a callable iteration -> value, such as Fixed(0.1)")
+        for name, given in schedules.items():
+            for schedule in given if isinstance(given, list | tuple) else (given,):
+                function(name, schedule, "a callable iteration -> value, such as Fixed(0.1)")
         self.optimizer = optimizer
         self.schedules = dict(schedules)
         for name in schedules:
             self._check_known(name)
         self._rates = RateWriter(optimizer)
         self._writers = tuple(
-            (name, self._rates.write if name == "lr" else _writer(name), schedule)
+            (name, self._rates.write if name == "lr" else writer(name), schedule)
             for name, schedule in schedules.items()
+            if callable(schedule)
         )
+        self._several = tuple(
+            (name, self._rates.write_several if name == "lr" else each_writer(name), tuple(given))
+            for name, given in schedules.items()
+            if not callable(given)
+        )
+        self._check_numbers()
 
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={schedule!r}" for name, schedule in self.schedules.items())
@@ -90,7 +97,7 @@ class ScheduleHandler:
         start = count("start", start, least=0)
         accumulation_steps = count("accumulation_steps", accumulation_steps)
         if "lr" in self.schedules:
-            self._rates.check()
+            self._rates.check(several=not callable(self.schedules["lr"]))
             warn_of_unused_rate(self.optimizer)
         if trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
             raise ValueError("this ScheduleHandler is already attached to the trainer")
@@ -116,8 +123,25 @@ class ScheduleHandler:
         for name, write, schedule in self._writers:
             value = schedule(step)
             if type(value) is not float or not 0.0 <= value < math.inf:
-                value = _checked(name, value, step)
+                value = checked(name, value, step)
             write(groups, value)
+        if self._several:
+            self._write_several(groups, step)
+
+    def _write_several(self, groups: list[dict[str, Any]], step: int) -> None:
+        self._check_numbers()
+        for name, write, schedules in self._several:
+            write(groups, [checked(name, schedule(step), step) for schedule in schedules])
+
+    def _check_numbers(self) -> None:
+        """Refuse another number of schedules than of groups, which may grow."""
+        groups = len(self.optimizer.param_groups)
+        for name, _, schedules in self._several:
+            if len(schedules) != groups:
+                raise ValueError(
+                    f"{name} must be one schedule or one for each of {groups} param groups, "
+                    f"got {len(schedules)}"
+                )
 
     def _check_known(self, name: str) -> None:
         for group in self.optimizer.param_groups:
@@ -166,52 +190,6 @@ def cycle_end(
         return rest == 0 and ends_cycle(schedule, steps)
 
     return ends
-
-
-def _writer(name: str) -> Callable[[list[dict[str, Any]], float], None]:
-    """What writes a value of the hyperparameter ``name`` into all groups."""
-    return _put_momenta if name == "momentum" else partial(_put_all, name)
-
-
-def _checked(name: str, value: Any, step: int) -> float:
-    """What a schedule gave as a float; a NumPy number would end up in checkpoints.
-
-    Raises:
-        TypeError, ValueError: what no optimizer can use.
-    """
-    said = f"the schedule of {name} gave {reprlib.repr(value)} at step {step}"
-    if isinstance(value, bool | np.bool_ | str | bytes) or not hasattr(value, "__float__"):
-        raise TypeError(f"{said}: it must be a number")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{said}: it must be finite")
-    if number < 0 and name in _NEVER_NEGATIVE:
-        raise ValueError(f"{said}: it must not be negative")
-    return number
-
-
-# The common case, a float, is in line: it runs for every group at every iteration.
-def _put_momenta(groups: list[dict[str, Any]], value: float) -> None:
-    for group in groups:
-        if "betas" in group:
-            _put_first_beta(group, value)
-        elif type(group["momentum"]) is float:
-            group["momentum"] = value
-        else:
-            put(group, "momentum", value)
-
-
-def _put_all(name: str, groups: list[dict[str, Any]], value: float) -> None:
-    for group in groups:
-        put(group, name, value)
-
-
-def _put_first_beta(group: dict[str, Any], value: float) -> None:
-    first, *rest = group["betas"]
-    if isinstance(first, torch.Tensor):
-        first.fill_(value)
-    else:
-        group["betas"] = (value, *rest)
 
 
 def _setters(engine: Engine, optimizer: torch.optim.Optimizer) -> Iterator[tuple[object, str]]:

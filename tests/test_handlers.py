@@ -17,8 +17,8 @@ from ignite.handlers.param_scheduler import (
 )
 from torch import nn
 
-from clr_ignite import ScheduleHandler, cycle_end
-from clr_ignite.schedules import Fixed, Linear, OneCycle, Triangular
+from clr_ignite import LRRangeTest, ScheduleHandler, cycle_end
+from clr_ignite.schedules import CosineRestarts, Cyclic, Fixed, Linear, OneCycle, Triangular
 
 CLR = Triangular(base_lr=0.1, max_lr=0.5, step_size=4)
 BATCHES = [torch.full((2, 3), float(i)) for i in range(6)]
@@ -413,3 +413,124 @@ def test_its_repr_says_what_it_does() -> None:
     assert repr(ScheduleHandler(Rig().optimizer, lr=CLR)) == (
         "ScheduleHandler(SGD, lr=Triangular(base_lr=0.1, max_lr=0.5, step_size=4))"
     )
+
+
+class Pair:
+    """A trainer whose optimizer has two groups; ``used`` has the rates of each step."""
+
+    def __init__(self, make: Any = torch.optim.SGD, **second: Any) -> None:
+        self.parameters = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
+        first_group, second_group = ({"params": [one]} for one in self.parameters)
+        self.optimizer = make([first_group, second_group | second], lr=0.1)
+        self.used = record(self.optimizer)
+        self.trainer = Engine(self.step)
+
+    def step(self, engine: Engine, batch: Any) -> None:
+        for one in self.parameters:
+            one.grad = torch.zeros(1)
+        self.optimizer.step()
+
+
+def test_each_group_has_a_schedule_of_its_own() -> None:
+    pair, warm = Pair(), Linear(0.0, 1.0, 4)
+    ScheduleHandler(pair.optimizer, lr=[CLR, warm]).attach(pair.trainer)
+    pair.trainer.run(BATCHES)
+    assert pair.used == [[CLR(t), warm(t)] for t in range(6)]
+
+
+def test_groups_with_schedules_of_their_own_may_begin_at_different_rates() -> None:
+    pair = Pair(**{"lr": 0.3})
+    ScheduleHandler(pair.optimizer, lr=(Fixed(0.1), Fixed(0.3))).attach(pair.trainer)
+    pair.trainer.run(BATCHES[:1])
+    assert pair.used == [[0.1, 0.3]]
+
+
+def test_a_factor_scales_a_groups_own_schedule() -> None:
+    """As in a range test with a range for each group: the rate is before ``lr_mult``."""
+    pair = Pair(lr_mult=2.0)
+    ScheduleHandler(pair.optimizer, lr=[Fixed(0.1), CLR]).attach(pair.trainer)
+    pair.trainer.run(BATCHES)
+    assert pair.used == [[0.1, 2 * CLR(t)] for t in range(6)]
+
+
+def test_a_range_for_each_group_is_trained_with_as_it_was_tested() -> None:
+    tested, trained = Pair(lr_mult=2.0), Pair(lr_mult=2.0)
+    saved = {"model": nn.ParameterList(tested.parameters), "optimizer": tested.optimizer}
+    ends = [0.0, 0.1], [1.0, 0.4]
+    test = LRRangeTest(tested.optimizer, *ends, num_iter=6, diverge_th=None, to_save=saved)
+    result = test.run(Engine(lambda e, b: tested.step(e, b) or 0.0), BATCHES)
+    ranges = [Linear(0.0, 1.0, 5), Linear(0.1, 0.4, 5)]
+    ScheduleHandler(trained.optimizer, lr=ranges).attach(trained.trainer)
+    trained.trainer.run(BATCHES)
+    assert (
+        trained.used == tested.used == [list(rates) for rates in zip(*result.group_lr, strict=True)]
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["a tensor each", "one tensor"])
+def test_tensors_of_groups_with_schedules_of_their_own_are_filled(shared: bool) -> None:
+    pair = Pair(**({} if shared else {"lr": torch.tensor(0.1)}))
+    if shared:
+        rate = torch.tensor(0.1)
+        for group in pair.optimizer.param_groups:
+            group["lr"] = rate
+    ScheduleHandler(pair.optimizer, lr=[Fixed(0.25), Fixed(0.5)]).attach(pair.trainer)
+    held = pair.optimizer.param_groups[1]["lr"]
+    pair.trainer.run(BATCHES[:2])
+    assert pair.used == [[0.25, 0.5]] * 2
+    assert shared or pair.optimizer.param_groups[1]["lr"] is held
+
+
+def test_other_hyperparameters_of_each_group() -> None:
+    pair = Pair(torch.optim.Adam)
+    ScheduleHandler(
+        pair.optimizer, lr=CLR, momentum=[Fixed(0.5), CLR], weight_decay=[Fixed(0.0), Fixed(0.1)]
+    ).attach(pair.trainer)
+    pair.trainer.run(BATCHES)
+    one, two = pair.optimizer.param_groups
+    assert (one["betas"], two["betas"]) == ((0.5, 0.999), (CLR(5), 0.999))
+    assert (one["weight_decay"], two["weight_decay"]) == (0.0, 0.1)
+
+
+@pytest.mark.parametrize("given", [[CLR], [CLR, CLR, CLR], []])
+def test_another_number_of_schedules_than_of_groups_is_refused(given: list[Any]) -> None:
+    with pytest.raises(ValueError, match=rf"lr must be .* 2 param groups, got {len(given)}"):
+        ScheduleHandler(Pair().optimizer, lr=given)
+
+
+def test_a_group_added_without_its_schedule_is_refused_at_the_next_iteration() -> None:
+    pair = Pair()
+    ScheduleHandler(pair.optimizer, momentum=[CLR, CLR]).attach(pair.trainer)
+    pair.optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(1))]})
+    with pytest.raises(ValueError, match="momentum must be .* each of 3 param groups, got 2"):
+        pair.trainer.run(BATCHES)
+    assert pair.used == []
+
+
+def test_what_is_no_schedule_in_a_sequence_is_named() -> None:
+    with pytest.raises(TypeError, match=r"lr must be a callable .*, got 0.1"):
+        ScheduleHandler(Pair().optimizer, lr=[CLR, 0.1])
+    pair = Pair()
+    ScheduleHandler(pair.optimizer, lr=[CLR, lambda t: float("nan")]).attach(pair.trainer)
+    with pytest.raises(ValueError, match="schedule of lr gave nan at step 0: it must be finite"):
+        pair.trainer.run(BATCHES)
+
+
+def test_a_rate_that_something_else_sets_in_one_group_is_noticed() -> None:
+    pair = Pair()
+    ScheduleHandler(pair.optimizer, lr=[CLR, Fixed(0.3)]).attach(pair.trainer)
+    pair.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED(once=2), lambda: pair.optimizer.param_groups[1].update(lr=9.0)
+    )
+    with pytest.warns(UserWarning, match="the rate of this SGD is 9, not what"):
+        pair.trainer.run(BATCHES)
+
+
+@pytest.mark.parametrize("rate", [CLR, CosineRestarts(0.1, 0.5, 4), Cyclic(0.1, 0.5, 5, rise=2)])
+def test_momentum_opposite_to_a_cyclical_rate_is_one_line(rate: Any) -> None:
+    rig = Rig(make=torch.optim.Adam)
+    betas = record(rig.optimizer, "betas")
+    ScheduleHandler(rig.optimizer, lr=rate, momentum=rate.momentum(0.95, 0.85)).attach(rig.trainer)
+    rig.trainer.run(BATCHES)
+    expected = [0.95 - 0.1 * (rate(t) - 0.1) / 0.4 for t in range(6)]
+    assert first(betas) == pytest.approx(expected, rel=1e-12)

@@ -124,9 +124,9 @@ class RateWriter:
         self._common: float | None = None  # the rate of all groups, where it is one float
         self._warned = False
 
-    def check(self) -> None:
-        """Refuse the groups as they are now."""
-        check_group_rates(self.optimizer)
+    def check(self, several: bool = False) -> None:
+        """Refuse the groups as they are now; ``several`` rates, one for each, may differ."""
+        (check_rates if several else check_group_rates)(self.optimizer)
         self._known = len(self.optimizer.param_groups)
 
     def start(self) -> None:
@@ -150,19 +150,30 @@ class RateWriter:
             check_group_rates(self.optimizer, known=self._known)
             self._groups, self._known = groups, len(groups)
             self._keys = factor_keys(self.optimizer)
-        self._write_each(groups, value)
-
-    def _write_each(self, groups: list[Group], value: float) -> None:
-        put_rates(groups, [value * factor(group, self._keys) for group in groups])
-        self._left = [group["lr"] for group in groups]
-        self._versions = [_version(rate) for rate in self._left]
-        one = not self._keys and all(type(rate) is float for rate in self._left)
-        self._common = value if one else None
-        if one:  # the same object everywhere
-            for group in groups:
+        self._write_each(groups, [value] * len(groups))
+        if not self._keys and all(type(rate) is float for rate in self._left):
+            self._common = value
+            for group in groups:  # the same object everywhere
                 group["lr"] = value
 
-    def _check_left(self, groups: list[Group], value: float) -> None:
+    def write_several(self, groups: list[Group], values: Sequence[float]) -> None:
+        """Set each group's rate to its own value, times its factors."""
+        if groups is self._groups and len(groups) == self._known:
+            self._check_left(groups)
+        else:
+            check_rates(self.optimizer)
+            self._groups, self._known = groups, len(groups)
+            self._keys = factor_keys(self.optimizer)
+        self._write_each(groups, values)
+
+    def _write_each(self, groups: list[Group], values: Sequence[float]) -> None:
+        pairs = zip(groups, values, strict=True)
+        put_rates(groups, [value * factor(group, self._keys) for group, value in pairs])
+        self._left = [group["lr"] for group in groups]
+        self._versions = [_version(rate) for rate in self._left]
+        self._common = None
+
+    def _check_left(self, groups: list[Group], value: float | None = None) -> None:
         """Warn, once, of a rate that something else has set."""
         common, left = self._common, self._left
         for group, last, version in zip(groups, left, self._versions, strict=True):
