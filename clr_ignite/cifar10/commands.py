@@ -1,7 +1,7 @@
 """The public path of :mod:`clr_ignite.cifar10.cli.commands`."""
 
 from clr_ignite.cifar10.cli.commands import (
-    describe,
+    experiments,
     preview,
     range_test,
     replay,
@@ -9,5 +9,15 @@ from clr_ignite.cifar10.cli.commands import (
     reproduce,
     train,
 )
+from clr_ignite.cifar10.cli.speaking import describe
 
-__all__ = ["describe", "preview", "range_test", "replay", "report", "reproduce", "train"]
+__all__ = [
+    "describe",
+    "experiments",
+    "preview",
+    "range_test",
+    "replay",
+    "report",
+    "reproduce",
+    "train",
+]

@@ -49,4 +49,6 @@ def _build(node: ast.expr) -> Any:
     if any(keyword.arg is None for keyword in node.keywords):
         raise ValueError("** is not understood here")
     arguments = {str(keyword.arg): _build(keyword.value) for keyword in node.keywords}
+    if len(arguments) < len(node.keywords):
+        raise ValueError("an argument is given twice")
     return _KINDS[node.func.id](*map(_build, node.args), **arguments)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import configparser
+import importlib
 import json
 import re
 import sys
@@ -16,14 +19,14 @@ from clr_ignite.cifar10 import report
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.cli import options
 from clr_ignite.cifar10.cli.command_line import build_parser
-from clr_ignite.cifar10.cli.commands import describe
+from clr_ignite.cifar10.cli.speaking import describe
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.report import pictures
 from clr_ignite.cifar10.report.groups import Run, grouped, read_run
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
-COMMANDS = ("range-test", "train", "preview", "reproduce", "report", "replay")
+COMMANDS = ("range-test", "train", "preview", "experiments", "reproduce", "report", "replay")
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +84,28 @@ def test_help_shows_an_example_that_parses(
     assert build_parser().parse_args(shlex.split(example)).name == command
 
 
+def test_the_package_says_what_there_is_and_passes_commands_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = configparser.ConfigParser()
+    script.read(Path(__file__).parents[2] / "setup.cfg")
+    name, _, place = script["options.entry_points"]["console_scripts"].partition("=")
+    module, _, function = place.strip().partition(":")
+    package = getattr(importlib.import_module(module), function)
+    assert name.strip() == "clr-ignite" and package([]) == 0
+    text = capsys.readouterr().out
+    for line in re.findall(r"^  (from .*?)  ", text, re.M):
+        exec(line)
+    assert "clr-ignite --help" in text and "python -m clr_ignite.visdom_assets" in text
+    assert package(["experiments"]) == 0
+    assert capsys.readouterr().out.startswith("row ")
+    assert package(["report", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("clr-ignite report: nowhere holds no run")
+    with pytest.raises(SystemExit):
+        package(["preview", "--help"])
+    assert "clr-ignite preview --schedule" in capsys.readouterr().out
+
+
 def test_range_test_then_train_between_its_bounds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,23 +119,34 @@ def test_range_test_then_train_between_its_bounds(
     result = RangeTestResult.from_json(out / "range_test.json")
     assert (len(result), result.lr[0], result.lr[-1]) == (40, 0.0, 0.02)
     assert result["accuracy"][0] == [result.lr[row - 1] for row in (8, 16, 24, 32, 40)]
-    first = capsys.readouterr().out
-    assert first.startswith("completed: all 40 steps") and "base_lr" in first
+    first = capsys.readouterr().out.splitlines()
+    assert first[0] == "Linear(start=0.0, end=0.02, steps=39), accuracy every 8 steps"
+    assert [line.partition(":")[0] for line in first[1:6]] == [
+        f"step {row} of 40" for row in (8, 16, 24, 32, 40)
+    ]
+    accuracy, loss = result["accuracy"][1][0], result.loss[7]
+    assert first[1].endswith(f": {100 * accuracy:.2f} % (held-out), loss {loss:.4g}, rate 0.00359")
+    assert first[6].startswith("completed: all 40 steps") and "base_lr" in first[7]
     written = (out / "range_test.json").stat().st_mtime_ns
     assert main(words) == 0  # read, not run again
-    assert capsys.readouterr().out == first
+    assert capsys.readouterr().out.splitlines() == [first[0], *first[6:]]
     assert (out / "range_test.json").stat().st_mtime_ns == written
     assert main([*words, "--again"]) == 0
     assert (out / "range_test.json").stat().st_mtime_ns > written
     capsys.readouterr()
     assert main([*words, "--seed", "1"]) == 2
-    assert "another seed: 0 there, 1 asked for" in capsys.readouterr().err
+    assert "another --seed: 0 there, 1 asked for" in capsys.readouterr().err
+    assert main([*words, "--eval-every", "9", "--hold-out", "21", "--end-lr", "0.3"]) == 2
+    said = capsys.readouterr().err
+    assert "another --eval-every: 8 there, 9 asked for" in said
+    assert "another --hold-out: 20 there, 21 asked for" in said
+    assert "another --start-lr, --end-lr, --iterations or --step-mode: Linear(start=0.0, e" in said
     config = json.loads((out / "config.json").read_text())
     assert config["experiment"]["schedule"] == "Linear(start=0.0, end=0.02, steps=39)"
     assert config["experiment"]["held_out"] == 20
 
-    bounds = swept(tmp_path / "range_test.json")
-    assert train(tmp_path / "run", "--bounds", str(bounds), "--step-size", "3") == 0
+    swept(tmp_path / "range_test.json")
+    assert train(tmp_path / "run", "--bounds", str(tmp_path), "--step-size", "3") == 0
     assert re.search(
         r"Triangular\(base_lr=0\.00\d+, max_lr=0\.00\d+, step", capsys.readouterr().out
     )
@@ -235,14 +271,45 @@ def test_a_row_of_the_table_by_name(tmp_path: Path) -> None:
     assert config == expected | {"iterations": 1, "batch_size": 10, "optimizer": "adam"}
 
 
-def test_the_progress_bar_is_on_by_default(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_progress_bar_is_on_by_default_on_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["train", "--schedule", "Fixed(0.001)", "--iterations", "2", "--batch-size", "10"]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert main([*words, "--out", str(tmp_path / "a")]) == 0
-    assert "2/2" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "2/2" in err and "iteration 2 of 2" not in out
     assert main([*words, "--no-progress", "--out", str(tmp_path / "b")]) == 0
-    assert capsys.readouterr().err == ""
+    out, err = capsys.readouterr()
+    assert err == "" and "iteration 2 of 2" in out
+
+
+def test_without_a_terminal_a_run_says_its_schedule_and_each_evaluation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    write = builtins.print
+
+    def said(*words: Any, flush: bool = False, **options: Any) -> None:
+        if flush:
+            flushed.append(str(words[0]))
+        write(*words, **options)
+
+    monkeypatch.setattr(builtins, "print", said)
+    words = ["train", "--model", "quick", "--batch-size", "10", "--out", str(tmp_path)]
+    words += ["--schedule", "Triangular(0.001, 0.005, 2)", "--eval-every", "3"]
+    assert main([*words, "--iterations", "6"]) == 0
+    out, err = capsys.readouterr()
+    rows = RunFolder(tmp_path).rows()
+    assert err == "" and out.splitlines()[:-1] == flushed
+    assert flushed[0] == "Triangular(base_lr=0.001, max_lr=0.005, step_size=2)"
+    assert [line.partition(":")[0] for line in flushed[1:]] == [
+        f"iteration {at} of 6" for at in (3, 4, 6)
+    ]
+    accuracy, loss = 100 * rows[0]["eval_accuracy"], rows[0]["eval_loss"]
+    assert flushed[1].endswith(f": {accuracy:.2f} % (test), loss {loss:.4g}, rate 0.005")
+    assert main([*words, "--iterations", "6"]) == 0  # finished: nothing but the schedule, the end
+    assert capsys.readouterr().out.splitlines() == [flushed[0], out.splitlines()[-1]]
 
 
 @pytest.mark.parametrize(
@@ -295,6 +362,15 @@ def test_preview_draws_a_schedule(tmp_path: Path) -> None:
     words = ["preview", "--bounds", bounds, "--iterations", "20", "--out", str(tmp_path / "b.png")]
     assert main(words) == 2  # how long is a step without data?
     assert main([*words, "--step-size", "5"]) == 0
+    assert main([*words[:-2], "--step-size", "5", "--out", str(tmp_path / "b")]) == 2
+
+
+def test_the_experiments_are_listed_by_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["experiments"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["row", "iterations", "published,", "%", "source"]
+    assert [line.split()[0] for line in lines] == list(EXPERIMENTS)
+    assert lines[0].split()[:4] == ["full-fixed", "70,000", "81.4", "arXiv:1506.01186,"]
 
 
 @pytest.mark.parametrize(
@@ -333,9 +409,34 @@ def test_a_run_without_iterations_is_as_long_as_its_schedule(text: str, iteratio
             ["train", "--out", "x", "--data", "folder", "--folder", "nowhere", "--schedule", "a"],
             "no folder nowhere",
         ),
-        (["range-test", "--out", "x", "--start-lr", "0.1"], "start_lr must be below"),
+        (["range-test", "--out", "x", "--start-lr", "0.1"], "--start-lr must be below --end-lr ("),
+        (["range-test", "--out", "x", "--start-lr", "nan"], "--start-lr must be finite, got nan"),
+        (["range-test", "--out", "x", "--end-lr", "0"], "--end-lr must be greater than 0"),
+        (["range-test", "--out", "x", "--diverge-th", "nan"], "--diverge-th must be finite"),
+        (["range-test", "--out", "x", "--diverge-th", "1"], "--diverge-th must be above 1, or 0"),
+        (
+            ["range-test", "--out", "x", "--step-mode", "exponential", "--start-lr", "0"],
+            "--start-lr must be above 0 with exponential spacing, got 0: try 1e-6",
+        ),
+        (
+            ["range-test", "--out", "x", "--iterations", "9", "--eval-every", "10"],
+            "--eval-every must be at most the 9 iterations, got 10",
+        ),
+        ([*FIXED, "--momentum", "x"], "--momentum must be a number or a schedule: not a sched"),
+        ([*FIXED, "--momentum", "2"], "--momentum must be below 1, got 2"),
+        ([*FIXED, "--momentum", "Fixed(2)"], "momentum must be below 1, got Fixed(lr=2.0), 2 at"),
+        ([*FIXED, "--weight-decay", "inf"], "--weight-decay must be finite, got inf"),
+        ([*FIXED, "--ema-decay", "1"], "--ema-decay must be below 1, got 1"),
+        (["train", "--out", "x", "--experiment", "full"], "no such rows: full; did you mean"),
+        (["train", "--out", "x", "--bounds", "/dev/zero"], "--bounds must be a range test's f"),
+        (["train", "--out", "x", "--bounds", __file__], "--bounds must be a range test's folder o"),
+        (["train", "--out", "x", "--bounds", "."], "range_test.json"),
+        (
+            ["preview", "--schedule", "Fixed(1)", "--iterations", "9", "--out", "picture"],
+            "--out must end in .png, .pdf, .svg, .jpg or .webp, got picture",
+        ),
         (["range-test", "--out", "x", "--hold-out", "0"], "--hold-out must be at least 1"),
-        (["range-test", "--out", "x", "--iterations", "1"], "steps must be at least 1, got 0"),
+        (["range-test", "--out", "x", "--iterations", "1"], "--iterations must be at least 2 in a"),
         (["range-test", "--out", "x", "--experiment", "full-1cycle"], "--momentum must be a numb"),
         (["report", "nowhere"], "nowhere holds no run"),
         (["train", "--out", "x", "--schedule", "Fixed(1)", "--device", "abacus"], "'abacus' c"),
@@ -348,6 +449,7 @@ def test_a_run_without_iterations_is_as_long_as_its_schedule(text: str, iteratio
         ([*FIXED, "--seed", "9" * 25], "--seed must be at most 4611686018427387904"),
         ([*FIXED, "--hold-out", "-1"], "--hold-out must be at least 0, got -1"),
         ([*FIXED, "--schedule", ""], "not a schedule: ''"),
+        ([*FIXED, "--schedule", "Fixed(lr=1, lr=2)"], "(an argument is given twice)"),
         ([*FIXED, "--schedule", f"Fixed({'9' * 400})"], "lr must be finite, got 9999"),
         ([*FIXED, "--momentum", f"Fixed({'9' * 400})"], "lr must be finite, got 9999"),
         (["range-test", "--out", "x", "--eval-every", "0"], "--eval-every must be at least 1"),
@@ -592,7 +694,8 @@ def test_the_report_shows_range_tests(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nothing"], "no such rows: nothing; there are full-fixed,"),
+        (["nothing"], "no such rows: nothing; `python -m clr_ignite.cifar10 experiments` lists"),
+        (["full-trangular2"], "full-trangular2; did you mean full-triangular2? `python -m"),
         (["full-fixed", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["full-fixed", "--iterations", "0"], "--iterations must be at least 1, got 0"),
         (["full-fixed", "--data", "folder"], "'folder' needs a folder"),
@@ -615,7 +718,10 @@ def test_seeds_that_are_none(text: str, capsys: pytest.CaptureFixture[str]) -> N
     assert ended.value.code == 2 and "argument --seeds: seeds" in capsys.readouterr().err
 
 
-def test_reproduce(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reproduce(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     words = ["reproduce", "quick-caffe", "full-1cycle", "--data", "digits", "--iterations", "2"]
     words += ["--out", str(tmp_path), "--threads", "1"]
     assert main(words) == 0

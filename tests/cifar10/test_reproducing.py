@@ -229,6 +229,25 @@ def test_a_line_for_each_run_shows_how_far_it_is(
     assert "60/60" in text and "accuracy=" in text
 
 
+def test_without_bars_a_run_says_its_start_and_each_evaluation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = jobs(tmp_path, (0,))
+    one.run()
+    with RunLines([one, two], every=0.05, bars=False):  # the first is finished: nothing to say
+        two.run()
+    out, err = capsys.readouterr()
+    rows = RunFolder(two.out).rows()
+    assert err == "" and out.splitlines() == [
+        f"other, seed 0: {two.experiment.schedule}",
+        *(
+            f"other, seed 0: iteration {row['iteration']:.0f} of {two.experiment.iterations}: "
+            f"{100 * row['eval_accuracy']:.2f} %, rate {row['lr']:.3g}"
+            for row in rows
+        ),
+    ]
+
+
 def test_the_time_left_is_counted_from_the_runs_own_start(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, other=OTHER)
     lines = RunLines([job])

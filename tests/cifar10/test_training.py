@@ -237,7 +237,7 @@ def test_a_finished_run_is_not_run_again(data: DataSet, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"experiment": experiment(iterations=21)}, "experiment"), ({"seed": 1}, "seed")],
+    [({"experiment": experiment(iterations=21)}, "iterations"), ({"seed": 1}, "seed")],
 )
 def test_a_folder_of_another_run_is_refused(
     data: DataSet, tmp_path: Path, changes: dict[str, object], word: str
@@ -250,9 +250,10 @@ def test_a_folder_of_another_run_is_refused(
 
 def test_only_what_differs_is_named(data: DataSet, tmp_path: Path) -> None:
     train(experiment(), data, tmp_path, seed=0)
-    there, asked = "{'batch_size': 10}", "{'batch_size': 11}"
-    with pytest.raises(RunError, match=f"experiment: {there} there, {asked} asked for"):
-        train(experiment(batch_size=11), data, tmp_path, seed=0)
+    words = "with another batch_size: 10 there, 11 asked for, another seed: 0 there, 1 asked for; "
+    with pytest.raises(RunError, match=words) as caught:
+        train(experiment(batch_size=11), data, tmp_path, seed=1)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_a_start_that_failed_leaves_the_folder_free(data: DataSet, tmp_path: Path) -> None:

@@ -6,9 +6,6 @@ import argparse
 import contextlib
 from typing import Any
 
-from ignite.engine import Engine, Events
-from tqdm import tqdm
-
 from clr_ignite._files import make_folder, printable
 from clr_ignite.cifar10 import range_testing
 from clr_ignite.cifar10 import report as reports
@@ -20,6 +17,15 @@ from clr_ignite.cifar10.cli.options import (
     requested_schedule,
     training_experiment,
 )
+from clr_ignite.cifar10.cli.speaking import (
+    describe,
+    print_evaluation,
+    print_lines,
+    show_bar,
+    wants_bar,
+)
+from clr_ignite.cifar10.cli.values import picture
+from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.report.groups import distinct
 from clr_ignite.cifar10.reproducing import reproduce as run_jobs
@@ -38,8 +44,7 @@ def train(options: argparse.Namespace) -> None:
     experiment = training_experiment(options, data)
 
     def observe(parts: Parts) -> None:
-        if options.progress:
-            _progress_bar(parts, experiment.iterations)
+        (show_bar if wants_bar(options) else print_lines)(parts, experiment)
         if plotter is not None:
             plotter.attach(
                 parts.trainer,
@@ -50,6 +55,7 @@ def train(options: argparse.Namespace) -> None:
             )
             plotter.preview({repr(experiment.schedule): experiment.schedule}, experiment.iterations)
 
+    print(experiment.schedule, flush=True)
     with _plotter(options) as plotter:
         result = train_run(
             experiment,
@@ -61,13 +67,22 @@ def train(options: argparse.Namespace) -> None:
             again=options.again,
             observe=observe,
         )
-    print(f"{experiment.schedule}\n{describe(result)}")
+    print(describe(result))
 
 
 def range_test(options: argparse.Namespace) -> None:
     """Run the test into a folder and print the bounds it suggests."""
     data = prepared_data(options)
     experiment = range_experiment(options, data)
+    every, bar = options.eval_every or max(1, experiment.iterations // 40), wants_bar(options)
+    print(f"{experiment.schedule}, accuracy every {every} steps", flush=True)
+
+    def on_row(result: RangeTestResult) -> None:
+        if not bar:
+            print_evaluation(result)
+        if plotter is not None:
+            plotter.on_row(result)
+
     with _plotter(options) as plotter:
         result = range_testing.range_test(
             experiment,
@@ -75,32 +90,45 @@ def range_test(options: argparse.Namespace) -> None:
             options.out,
             seed=options.seed,
             device=options.device,
-            every=options.eval_every or max(1, experiment.iterations // 40),
+            every=every,
             diverge_th=options.diverge_th or None,
-            progress=options.progress,
+            progress=bar,
             again=options.again,
-            on_row=(lambda result: None) if plotter is None else plotter.on_row,
+            on_row=on_row,
         )
     print(f"{result.stop_reason}: {result.stop_detail}\n{result.suggest()}")
 
 
+def experiments(options: argparse.Namespace) -> None:
+    """List the rows of the table."""
+    width = max(map(len, EXPERIMENTS))
+    lines = [f"{'row':{width}}  iterations  published, %  source"]
+    for name, row in EXPERIMENTS.items():
+        published = "-" if row.published is None else f"{row.published:g}"
+        iterations = row.experiment.iterations
+        lines.append(f"{name:{width}}  {iterations:>10,}  {published:>12}  {row.source}")
+    print("\n".join(lines))
+
+
 def preview(options: argparse.Namespace) -> None:
     """Draw a schedule."""
-    schedule = requested_schedule(options)
-    make_folder(options.out.parent)
-    save(plot_schedules({repr(schedule): schedule}, options.iterations), options.out)
-    print(printable(f"{schedule}: {options.out}"))
+    schedule, out = requested_schedule(options), picture(options.out)
+    make_folder(out.parent)
+    save(plot_schedules({repr(schedule): schedule}, options.iterations), out)
+    print(printable(f"{schedule}: {out}"))
 
 
 def reproduce(options: argparse.Namespace) -> None:
     """Run what is missing of the rows and seeds, say each result and write the report."""
     jobs, place = requested_jobs(options), requested_place(options)
 
+    bars = wants_bar(options)
+
     def finished(job: Job, result: dict[str, Any]) -> None:
-        if not options.progress:  # else the progress line has it
+        if not bars:  # else the bar has it
             print(f"{job.name}, seed {job.seed}: {describe(result)}", flush=True)
 
-    run_jobs(jobs, place, progress=options.progress, finished=finished)
+    run_jobs(jobs, place, progress=bars, lines=not bars, finished=finished)
     text = reports.write_report([job.out for job in jobs], options.out / "report")
     print(printable(text), end="")
 
@@ -134,35 +162,7 @@ def replay(options: argparse.Namespace) -> None:
     print(f"drawn at {plotter.url}, environment {plotter.env}")
 
 
-def describe(result: dict[str, Any]) -> str:
-    """A sentence or two on how a run ended."""
-    on = result["evaluated_on"]
-    text = f"{100 * result['accuracy']:.2f} % ({on}) at iteration {result['iterations']}"
-    if result["diverged"]:
-        return f"diverged: {text}"
-    if result["ended_at_cycle_end"]:
-        return f"{text}, a cycle end"
-    if result["cycle_end_iteration"] is None:
-        return f"{text}; the schedule has no cycle that ends within the run"
-    return (
-        f"{text}, in mid-cycle; at the last cycle end, iteration "
-        f"{result['cycle_end_iteration']}: {100 * result['cycle_end_accuracy']:.2f} %"
-    )
-
-
 def _plotter(
     options: argparse.Namespace,
 ) -> contextlib.AbstractContextManager[VisdomPlotter | None]:
     return contextlib.nullcontext() if options.visdom is None else VisdomPlotter(options.visdom)
-
-
-def _progress_bar(parts: Parts, iterations: int) -> None:
-    """Attach a tqdm bar that moves with the iterations and shows the last accuracy."""
-    bar = tqdm(total=iterations, initial=parts.batches.start, unit="it", mininterval=1.0)
-
-    def accuracy(engine: Engine) -> None:
-        bar.set_postfix(accuracy=f"{100 * engine.state.metrics['accuracy']:.2f} %")
-
-    parts.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
-    parts.evaluator.add_event_handler(Events.COMPLETED, accuracy)
-    parts.trainer.add_event_handler(Events.COMPLETED, lambda: bar.close())

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from clr_ignite.cifar10.cli.values import bounds_file, check_rows, share
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.experiments.experiment import CHOICES
@@ -79,9 +80,8 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
     iterations = options.iterations
     if iterations is None:
         iterations = 8 * _per_epoch(options, data, held)
-    kind = Linear if options.step_mode == "linear" else Geometric
     sweep = {
-        "schedule": kind(options.start_lr, options.end_lr, iterations - 1),
+        "schedule": _sweep(options, iterations),
         "iterations": iterations,
         "held_out": held,
         "ema_decay": 0.0,  # the rate just used shows in the weights themselves
@@ -95,11 +95,27 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
     return experiment
 
 
+def _sweep(options: argparse.Namespace, iterations: int) -> Schedule:
+    """From --start-lr to --end-lr in so many steps."""
+    if iterations < 2:
+        raise ValueError(f"--iterations must be at least 2 in a range test, got {iterations}")
+    if options.eval_every is not None and options.eval_every > iterations:
+        raise ValueError(
+            f"--eval-every must be at most the {iterations} iterations, got {options.eval_every}"
+        )
+    linear, start = options.step_mode == "linear", options.start_lr
+    if start is None:
+        start = 0.0 if linear else 1e-6
+    if not linear and start == 0:
+        raise ValueError("--start-lr must be above 0 with exponential spacing, got 0: try 1e-6")
+    if start >= options.end_lr:
+        raise ValueError(f"--start-lr must be below --end-lr ({options.end_lr}), got {start}")
+    return (Linear if linear else Geometric)(start, options.end_lr, iterations - 1)
+
+
 def requested_jobs(options: argparse.Namespace) -> list[Job]:
     """What ``reproduce`` is asked for; looks at names, numbers, device and data beforehand."""
-    unknown = [name for name in options.rows if name not in EXPERIMENTS]
-    if unknown:
-        raise ValueError(f"no such rows: {', '.join(unknown)}; there are {', '.join(EXPERIMENTS)}")
+    check_rows(options.rows)
     if options.ray is None:
         prepared_data(options)
     rows = options.rows or list(EXPERIMENTS)
@@ -138,12 +154,18 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
     if options.schedule is not None:
         _refuse_shapes(options, "--schedule")
         return parse_schedule(options.schedule)
-    if options.step_size is None and per_epoch is None:
-        raise ValueError("--bounds needs a --step-size here")
+    path = bounds_file(options.bounds)
+    try:
+        result = RangeTestResult.from_json(path)
+    except ValueError as error:
+        raise ValueError(
+            f"--bounds must be a range test's folder or range_test.json: {error}"
+        ) from error
     step_size = options.step_size
-    if step_size is None:
-        step_size = step_size_from_epochs(4, per_epoch or 1)
-    result = RangeTestResult.from_json(options.bounds)
+    if step_size is None and per_epoch is None and result.epoch_length is None:
+        raise ValueError("--bounds needs a --step-size here: how long an epoch is, is not known")
+    if step_size is None and per_epoch is not None:
+        step_size = step_size_from_epochs(4, per_epoch)
     return result.schedule(step_size, options.policy or "triangular")
 
 
@@ -151,12 +173,15 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
     found = {name: getattr(options, name, None) for name in _PASSED_ON}
     given = {name: value for name, value in found.items() if value is not None}
     if "momentum" in given:
-        given["momentum"] = _number_or_schedule(given["momentum"])
+        given["momentum"] = _momentum(given["momentum"])
     return given
 
 
 def _row(options: argparse.Namespace) -> dict[str, Any]:
-    return EXPERIMENTS[options.experiment].experiment.to_dict() if options.experiment else {}
+    if options.experiment is None:
+        return {}
+    check_rows([options.experiment])
+    return EXPERIMENTS[options.experiment].experiment.to_dict()
 
 
 def _refuse_shapes(options: argparse.Namespace, given: str) -> None:
@@ -183,8 +208,12 @@ def _length(schedule: Schedule) -> int:
     return fifth
 
 
-def _number_or_schedule(text: str) -> float | Schedule:
+def _momentum(text: str) -> float | Schedule:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        return parse_schedule(text)
+        try:
+            return parse_schedule(text)
+        except ValueError as error:
+            raise ValueError(f"--momentum must be a number or a schedule: {error}") from error
+    return share("--momentum", number)

@@ -84,6 +84,7 @@ class Experiment(Fields):
         _check_text("schedule", self.schedule)
         if callable(self.momentum):
             _check_text("momentum", self.momentum)
+            _check_momentum(self.momentum, self.iterations)
         else:
             self._set(momentum=_share("momentum", self.momentum))
         if self.optimizer in _WITHOUT_MOMENTUM and (callable(self.momentum) or self.momentum):
@@ -122,6 +123,16 @@ def _check_text(name: str, schedule: Schedule) -> None:
         same = False
     if not same:
         raise TypeError(f"{name} must be one of clr_ignite.schedules, got {schedule!r}")
+
+
+def _check_momentum(schedule: Schedule, iterations: int) -> None:
+    """Refuse a momentum of 1 or more anywhere in the run; a long one is looked at in a thousand
+    places, and its first thousand iterations."""
+    for at in {*range(min(iterations, 1_000)), *range(0, iterations, -(-iterations // 1_000))}:
+        if schedule(at) >= 1:
+            raise ValueError(
+                f"momentum must be below 1, got {schedule!r}, {schedule(at):g} at iteration {at}"
+            )
 
 
 def _share(name: str, value: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Run:
         for name, row in EXPERIMENTS.items():
             if row.experiment == self.experiment:
                 return name, row if on_cifar10 else None
-        return str(self.config["experiment"]["schedule"]), None
+        return _rounded(str(self.config["experiment"]["schedule"])), None
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,15 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     return sorted(
         groups, key=lambda g: order.index(g.row_name) if g.row_name in order else len(order)
     )
+
+
+def _rounded(schedule: str) -> str:
+    """A schedule's text with its rates to three digits.
+
+    >>> _rounded("Triangular(base_lr=0.00138888, max_lr=0.12, step_size=4000)")
+    'Triangular(base_lr=0.00139, max_lr=0.12, step_size=4000)'
+    """
+    return re.sub(r"((?:lr|start|end)=)([\d.e+-]+)", lambda m: f"{m[1]}{float(m[2]):.3g}", schedule)
 
 
 def _told_apart(text: str, several: Sequence[Sequence[Run]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""One progress line for each run, read from the run folders: it works wherever the runs are."""
+"""How far each run is, read from the run folders: it works wherever the runs are."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 
 class RunLines:
-    """A context in which a line of each job moves with its evaluations and shows the time left.
+    """A context in which a bar of each job moves with its evaluations and shows the time left.
 
     Args:
         jobs: one line each, in this order.
         every: seconds between two looks.
+        bars: draw them; else print a line at the start of a run and one at each evaluation.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, every: float = 1.0) -> None:
-        self._lines = [_Line(job, position) for position, job in enumerate(jobs)]
+    def __init__(self, jobs: Sequence[Job], *, every: float = 1.0, bars: bool = True) -> None:
+        kind = _Line if bars else _Text
+        self._lines = [kind(job, position) for position, job in enumerate(jobs)]
         self._every = every
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -42,7 +44,7 @@ class RunLines:
         self._thread.join()
         for line in self._lines:
             line.look()
-            line.bar.close()
+            line.close()
 
     def _watch(self) -> None:
         while not self._over.wait(self._every):
@@ -77,3 +79,34 @@ class _Line:
             self.bar.set_postfix(accuracy=f"{100 * rows[-1]['eval_accuracy']:.2f} %", refresh=False)
             self.bar.update(done - self.bar.n)
         self.looked = self.looked if self.started else time.time()
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+class _Text:
+    def __init__(self, job: Job, position: int) -> None:
+        self.job, self.folder = job, RunFolder(job.out)
+        self.done = self.folder.last_iteration()
+        self.said = self.done >= job.experiment.iterations  # nothing is left to say
+
+    def look(self) -> None:
+        try:
+            rows = self.folder.rows()
+        except (OSError, RunError):
+            return  # as above
+        if not self.said and (self.folder.path / "config.json").exists():
+            self.said = True
+            self._say(f"{self.job.experiment.schedule}")
+        for row in rows:
+            if row["iteration"] > self.done:
+                self.done = int(row["iteration"])
+                accuracy = f"{100 * row['eval_accuracy']:.2f} %, rate {row['lr']:.3g}"
+                total = self.job.experiment.iterations
+                self._say(f"iteration {self.done:,} of {total:,}: {accuracy}")
+
+    def _say(self, text: str) -> None:
+        print(f"{self.job.name}, seed {self.job.seed}: {text}", flush=True)
+
+    def close(self) -> None:
+        """Nothing is held."""

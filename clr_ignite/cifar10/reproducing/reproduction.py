@@ -44,13 +44,15 @@ def reproduce(
     place: Place,
     *,
     progress: bool = True,
+    lines: bool = False,
     finished: Callable[[Job, dict[str, Any]], None] = lambda job, result: None,
 ) -> None:
     """Run what is missing of ``jobs``; every run folder resumes where it stopped.
 
     Args:
         place: what runs them, such as ``_places.here``.
-        progress: a progress line for each run.
+        progress: a bar for each run.
+        lines: without bars, a line at each run's start and at each evaluation.
         finished: called with each job and its result as it ends.
 
     Raises:
@@ -58,7 +60,7 @@ def reproduce(
     """
     failed = []
     with (
-        RunLines(jobs) if progress else contextlib.nullcontext(),
+        RunLines(jobs, bars=progress) if progress or lines else contextlib.nullcontext(),
         contextlib.closing(place(jobs)) as outcomes,
     ):
         for job, outcome in outcomes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,33 @@ _ENVIRONMENT = {
     "torch": (str,),
     "commit": (str, type(None)),
 }
+
+
+class AnotherRun(RunError):
+    """A run folder that holds a run with other settings.
+
+    Attributes:
+        differences: by setting, its value there and the value asked for.
+    """
+
+    def __init__(self, path: Path, differences: Mapping[str, tuple[Any, Any]]) -> None:
+        self.path, self.differences = path, dict(differences)
+        super().__init__(self.text(lambda name: name))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.differences)
+
+    def text(self, called: Callable[[str], str]) -> str:
+        """The message, each setting as it is ``called``."""
+        named = (
+            f"another {called(name)}"
+            + ("" if name == "data" else f": {there} there, {asked} asked for")
+            for name, (there, asked) in self.differences.items()
+        )
+        return (
+            f"{self.path} holds a run with {', '.join(named)}; choose another folder or start it "
+            "anew (again=True, or --again of train and range-test)"
+        )
 
 
 def claim(
@@ -66,23 +94,21 @@ def claim(
 
 
 def _refuse_another(folder: RunFolder, known: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    there, here = ({**one, "data": same_data(one["data"])} for one in (known, config))
-    for name in here.keys() & there.keys():
-        if there[name] != here[name]:
-            before, asked = _difference(there[name], here[name])
-            raise RunError(
-                f"{folder.path} holds a run with another {name}: {before} there, {asked} asked "
-                "for; choose another folder or start it anew (again=True, or --again of train and "
-                "range-test)"
-            )
+    there, here = _settings(known), _settings(config)
+    differences = {
+        name: (there[name], here[name])
+        for name in here
+        if name in there and there[name] != here[name]
+    }
+    if differences:
+        raise AnotherRun(folder.path, differences)
 
 
-def _difference(there: Any, here: Any) -> tuple[Any, Any]:
-    """Both, of mappings only the entries that differ."""
-    if not (isinstance(there, dict) and isinstance(here, dict)):
-        return there, here
-    names = [name for name in here if there.get(name) != here[name]]
-    return {name: there.get(name) for name in names}, {name: here[name] for name in names}
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """By name, all that makes a run another one."""
+    data = {"data": same_data(config["data"])}
+    flat = {**config, **config["experiment"], **data}
+    return {name: flat[name] for name in flat if name not in ("experiment", "environments")}
 
 
 def read_config(folder: RunFolder) -> dict[str, Any] | None:
