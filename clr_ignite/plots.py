@@ -1,18 +1,20 @@
-"""Pictures of curves and schedules on matplotlib Axes; nothing is ever shown, only returned.
+"""Pictures on matplotlib Axes; nothing is ever shown, only returned.
 
 Needs matplotlib: ``pip install clr_ignite[plot]``.
 """
 
 from __future__ import annotations
 
+import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from clr_ignite import pictures
 from clr_ignite._checks import count
 from clr_ignite._files import replacing
+from clr_ignite.pictures import Picture, marks, range_test, range_tests, sampled
 from clr_ignite.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -21,8 +23,14 @@ if TYPE_CHECKING:
 
 Curve = tuple[Sequence[float], Sequence[float]]
 Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
-_POINTS = 2_000  # drawn of a schedule at most
 _STYLES = ("-", "--", ":")
+_MARKS = ("--", "-.", ":")
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
+    "line": {"lw": 1.4},
+    "thick": {"lw": 1.8},
+    "faint": {"lw": 0.8},
+    "points": {"lw": 1.2, "marker": "o", "ms": 3},
+}
 
 
 def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
@@ -43,6 +51,38 @@ def save(axes: Axes, path: str | Path) -> None:
         axes.figure.savefig(temporary, dpi=150)  # type: ignore[union-attr]
 
 
+def draw(picture: Picture, axes: Axes | None = None) -> Axes:
+    """Draw a picture, on new Axes by default; the title is above, the legend below."""
+    axes = new_axes() if axes is None else axes
+    right = axes.twinx() if any(curve.right for curve in picture.curves) else axes
+    handles = [_line(right if curve.right else axes, curve) for curve in picture.curves]
+    for style, (name, x) in zip(_MARKS, picture.marks.items(), strict=False):
+        handles.append(axes.axvline(x, color="0.3", ls=style, lw=1.2, label=name))
+    for x in picture.ends:
+        axes.axvline(x, color="0.7", lw=0.6)
+    for side, on_right in ((axes, False), (right, True)):
+        if (limits := picture.limits(on_right)) is not None:
+            side.set_ylim(*limits)
+    if right is not axes:
+        right.set_ylabel(picture.right_label)
+    axes.set_xlabel(picture.x_label)
+    axes.set_ylabel(picture.y_label)
+    axes.set_title("\n".join(textwrap.wrap(picture.title, 90)), fontsize="medium")
+    if picture.log:
+        axes.set_xscale("log")
+    axes.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False
+    )
+    return axes
+
+
+def png(picture: Picture) -> bytes:
+    """The picture as a PNG file's content."""
+    file = io.BytesIO()
+    draw(picture).figure.savefig(file, format="png", dpi=100)  # type: ignore[union-attr]
+    return file.getvalue()
+
+
 def plot_range_test(
     loss: Curve,
     *,
@@ -58,32 +98,15 @@ def plot_range_test(
         loss: rates and raw losses, one for each step; what is not finite is left out.
         smoothed: a smoothed view of the losses, drawn over them.
         metrics: by name, rates and values.
-        bounds: rates to mark with dashed lines; None is skipped.
+        bounds: rates to mark with dashed lines, ``base_lr`` and ``max_lr``; None is skipped.
         log: draw the rates on a log axis.
         axes: to draw on; new ones by default.
 
     Returns:
-        The Axes of the loss. Its limits follow the bulk of the losses, so that the huge ones
-        at the end of a diverging test do not flatten the picture.
+        The Axes of the loss. What explodes at the end of a diverging test does not flatten the
+        picture.
     """
-    axes = new_axes() if axes is None else axes
-    rates, losses = (np.asarray(values, dtype=float) for values in loss)
-    keep = np.isfinite(rates) & np.isfinite(losses)
-    axes.plot(rates[keep], losses[keep], color="tab:blue", alpha=0.35, lw=0.8, label="loss")
-    if smoothed is not None:
-        curve = np.asarray(smoothed, dtype=float)
-        axes.plot(rates[keep], curve[keep], color="tab:blue", lw=1.8, label="loss, smoothed")
-    if keep.any():
-        axes.set_ylim(*_bulk(losses[keep]))
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel("training loss")
-    if log:
-        axes.set_xscale("log")
-    handles = list(axes.get_lines())
-    if metrics:
-        handles += _draw_metrics(axes, metrics)
-    _finish(axes, handles, bounds)
-    return axes
+    return draw(range_test(loss, smoothed, metrics or {}, marks=marks(*bounds), log=log), axes)
 
 
 def plot_bands(
@@ -93,28 +116,14 @@ def plot_bands(
     log: bool = False,
     axes: Axes | None = None,
 ) -> Axes:
-    """Means with bands of one standard deviation against the rate, one y axis for each name.
+    """Means with bands of one standard deviation against the rate.
 
     Args:
-        bands: by name, rates, means and standard deviations; the first on the left axis.
+        bands: by name, rates, means and standard deviations; the first on the left axis, the
+            others on the right.
         bounds, log, axes: as for :func:`plot_range_test`.
     """
-    axes = new_axes() if axes is None else axes
-    handles: list[Line2D] = []
-    for number, (name, columns) in enumerate(bands.items()):
-        side = axes if number == 0 else axes.twinx()
-        rates, means, spreads = (np.asarray(column, dtype=float) for column in columns)
-        color = f"C{number}"
-        handles += side.plot(rates, means, color=color, lw=1.6, label=f"{name}, mean")
-        side.fill_between(rates, means - spreads, means + spreads, color=color, alpha=0.25, lw=0)
-        side.set_ylabel(name)
-        if number == 0 and len(means):
-            side.set_ylim(*_bulk(means))
-    axes.set_xlabel("learning rate")
-    if log:
-        axes.set_xscale("log")
-    _finish(axes, handles, bounds)
-    return axes
+    return draw(range_tests(bands, marks=marks(*bounds), log=log), axes)
 
 
 def plot_curves(
@@ -144,41 +153,13 @@ def plot_schedules(
 ) -> Axes:
     """The values that ``schedules`` give at iterations 0 to ``iterations - 1``."""
     iterations = count("iterations", iterations)
-    at = np.unique(np.linspace(0, iterations - 1, min(iterations, _POINTS)).round().astype(int))
-    curves: dict[str, Curve] = {
-        label: (at.tolist(), [schedule(int(i)) for i in at])
-        for label, schedule in schedules.items()
-    }
+    curves = {label: sampled(schedule, iterations) for label, schedule in schedules.items()}
     return plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)
 
 
-def _finish(axes: Axes, handles: list[Line2D], bounds: Sequence[float | None]) -> None:
-    """Dashed lines at the suggested rates, and the legend."""
-    for rate in bounds:
-        if rate is not None:
-            line = axes.axvline(rate, color="0.3", ls="--", lw=1.2, label=f"suggested: {rate:.3g}")
-            handles.append(line)
-    # Above the picture: inside, the right axis's curves would run over it.
-    axes.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False
-    )
-
-
-def _draw_metrics(axes: Axes, metrics: Mapping[str, Curve]) -> list[Line2D]:
-    right = axes.twinx()
-    right.set_ylabel(", ".join(metrics))
-    colors = ("tab:orange", "tab:green", "tab:red", "tab:purple")
-    lines: list[Line2D] = []
-    for number, (name, (rates, values)) in enumerate(metrics.items()):
-        color = colors[number % len(colors)]
-        lines += right.plot(rates, values, "o-", ms=3, lw=1.2, color=color, label=name)
-    return lines
-
-
-def _bulk(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
-    """Limits that show the lowest value and three spreads of the lower nine tenths above it."""
-    low, high = float(values.min()), float(np.quantile(values, 0.9))
-    middle = float(np.median(values))
-    top = min(float(values.max()), max(high, middle + 3 * (middle - low)))
-    margin = 0.05 * (top - low) or 0.05 * abs(low) or 1.0
-    return low - margin, top + margin
+def _line(axes: Axes, curve: pictures.Curve) -> Line2D:
+    if curve.spread is not None:
+        low, high = curve.edges()
+        axes.fill_between(curve.x, low, high, color=curve.color, alpha=0.25, lw=0)
+    (line,) = axes.plot(curve.x, curve.y, label=curve.name, color=curve.color, **_LOOKS[curve.look])
+    return line

@@ -44,4 +44,4 @@ with VisdomPlotter(options.visdom) as plotter:
     plotter.attach(trainer, optimizer, evaluator, cycle_end=cycle_end(clr), total=total)
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run(held_out))
     trainer.run(loader, max_epochs=options.epochs)
-print(f"{evaluator.state.metrics['accuracy']:.1%} of the held-out images; drawn at {plotter.url}")
+print(f"{evaluator.state.metrics['accuracy']:.1%} of the held-out images; drawn at {plotter.page}")

@@ -41,7 +41,7 @@ def page(server: Server) -> Iterator[Any]:
         [sys.executable, str(EXAMPLE), "--visdom", server.url, "--epochs", "8"],
         env=environment, capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
-    assert f"drawn at {server.url}" in done.stdout
+    assert f"drawn at {server.url}/env/clr_ignite" in done.stdout
     assert "no Visdom" not in done.stderr
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -67,10 +67,11 @@ def columns_of(picture: np.ndarray[Any, Any], color: tuple[int, int, int]) -> in
     return int(near.any(axis=0).sum())
 
 
-def plot_of(page: Any, title: str) -> Any:
-    plots = page.locator(".js-plotly-plot").all()
-    (found,) = [p for p in plots if title in (p.locator(".gtitle").first.text_content() or "")]
-    return found
+def plot_of(page: Any, pane: str) -> Any:
+    """The plot of the pane of that name."""
+    windows = page.locator(".window").all()
+    (found,) = [w for w in windows if pane in w.locator(".bar").first.inner_text().split("\n")]
+    return found.locator(".js-plotly-plot")
 
 
 def picture_of(plot: Any, path: Path) -> np.ndarray[Any, Any]:
@@ -81,19 +82,19 @@ def picture_of(plot: Any, path: Path) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    ("title", "colors", "traces"),
+    ("pane", "colors", "traces"),
     [
-        ("range test, ", [(174, 199, 232), (31, 119, 180), (255, 127, 14)], 3),
-        ("training loss", [(174, 199, 232), (31, 119, 180)], 2),
-        ("learning rate", [(31, 119, 180)], 1),
+        ("range test 1", [(174, 199, 232), (31, 119, 180), (255, 127, 14)], 5),
+        ("loss", [(174, 199, 232), (31, 119, 180)], 2),
+        ("lr", [(31, 119, 180)], 1),
         ("held-out accuracy", [(31, 119, 180)], 1),
-        ("schedule", [(31, 119, 180)], 1),
+        ("preview", [(31, 119, 180)], 1),
     ],
 )
 def test_curves_are_drawn(
-    page: Any, title: str, colors: list[tuple[int, int, int]], traces: int, tmp_path: Path
+    page: Any, pane: str, colors: list[tuple[int, int, int]], traces: int, tmp_path: Path
 ) -> None:
-    plot = plot_of(page, title)
+    plot = plot_of(page, pane)
     assert plot.locator(".scatterlayer path.js-line").count() == traces
     picture = picture_of(plot, tmp_path / "plot.png")
     for color in colors:
@@ -103,12 +104,13 @@ def test_curves_are_drawn(
 
 def test_titles_legends_and_text_are_there(page: Any) -> None:
     text = page.locator("body").inner_text()
-    assert "iteration 560 of 560" in text and "best accuracy 0." in text
-    plot = plot_of(page, "range test, ")
+    assert "iteration 560 of 560" in text and ", best 0." in text
+    plot = plot_of(page, "range test 1")
     legend = [entry.text_content() for entry in plot.locator(".legendtext").all()]
-    assert legend == ["loss", "smoothed", "held-out accuracy"]
+    assert legend[:3] == ["loss", "loss, smoothed", "held-out accuracy"]
+    assert [entry.split()[0] for entry in legend[3:]] == ["base_lr", "max_lr"]
     assert plot.locator(".xtitle").text_content() == "learning rate"
-    assert "suggested: " in (plot.locator(".gtitle").text_content() or "")
+    assert "accuracy starts to rise" in (plot.locator(".gtitle").text_content() or "")
 
 
 def test_the_page_has_no_errors(page: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import shutil
@@ -17,15 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Events
 
 from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, _scalars, cycle_end
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.runs.run_folder import RunFolder
-from clr_ignite.live import VisdomPlotter
-from clr_ignite.live import plotter as plotter_module
+from clr_ignite.live import VisdomPlotter, observer
 from clr_ignite.live.summary import Summary
 from clr_ignite.live.visdom import Sender, address, connect
-from clr_ignite.live.windows import Trace, Window, thinned
+from clr_ignite.live.windows import Window
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig, computed
 from tests.visdom_server import PASSWORD, USERNAME, Server, put_front_end_in_place
@@ -130,7 +131,11 @@ def test_a_range_test_arrives_with_its_pair(server: Server) -> None:
             )
             live.on_row(result)
         until(lambda: len(server.traces("range test 1", "test").get("loss", [[]])[0]) == 80)
-        assert server.window("range test 1", "test")["content"]["layout"]["shapes"] == []
+        running = server.window("range test 1", "test")["content"]
+        assert running["layout"]["title"]["text"] == "step 80 of 80"
+        assert [trace["name"] for trace in running["data"]] == [
+            *("loss", "loss, smoothed", "held-out accuracy"),
+        ]
         result.stop_reason, result.stop_detail = "completed", "all 80 steps were taken"
         live.on_row(result)
     window = server.window("range test 1", "test")
@@ -139,9 +144,11 @@ def test_a_range_test_arrives_with_its_pair(server: Server) -> None:
     assert traces["held-out accuracy"] == result["accuracy"]
     assert window["content"]["layout"]["xaxis"]["type"] == "log"
     bounds = result.suggest()
-    shapes = window["content"]["layout"]["shapes"]
-    assert [shape["x0"] for shape in shapes] == [bounds.base_lr, bounds.max_lr]
-    assert f"suggested: {bounds.base_lr:.3g} and {bounds.max_lr:.3g}" in window["title"]
+    for name in ("base_lr", "max_lr"):
+        rate = getattr(bounds, name)
+        assert traces[f"{name} {rate:.3g}"][0] == [rate, rate]
+    assert window["content"]["layout"]["title"]["text"] == bounds.reason
+    assert window["title"] == "range test 1"
 
 
 def test_a_range_test_draws_through_on_row(server: Server) -> None:
@@ -150,7 +157,7 @@ def test_a_range_test_draws_through_on_row(server: Server) -> None:
         result = rig.test(num_iter=40, on_row=live.on_row).run(rig.trainer, rig.loader)
     assert server.traces("range test 1", "real")["loss"] == (list(result.lr), list(result.loss))
     title = server.window("range test 1", "real")["content"]["layout"]["title"]["text"]
-    assert "all 40 steps were taken" in title
+    assert title.replace("<br>", " ") == result.suggest().reason
 
 
 def test_a_result_that_cannot_be_drawn_is_a_warning_and_has_not_arrived(
@@ -343,7 +350,7 @@ def test_losses_on_a_device_are_read_by_the_other_thread(
         readers.add(threading.current_thread().name)
         return _scalars.floats(values)
 
-    monkeypatch.setattr(plotter_module, "floats", floats)
+    monkeypatch.setattr(observer, "floats", floats)
     rig = Rig()
     shared = torch.zeros(1)
     rig.meddle = lambda engine, loss: shared.copy_(loss.detach())
@@ -378,20 +385,58 @@ def test_the_band_of_repeated_tests(server: Server) -> None:
     rates, means, spreads = repeated["loss"]
     assert traces["loss, mean"] == (rates, means)
     assert traces["loss, upper"][1] == [m + s for m, s in zip(means, spreads, strict=True)]
-    assert set(traces) == {"loss, mean", "loss, lower", "loss, upper"}
+    assert list(traces) == ["loss, lower", "loss, upper", "loss, mean", "base_lr 0"]
 
 
-def test_the_summary_knows_which_way_is_better() -> None:
-    summary = Summary()
-    for accuracy, loss, other in ((0.5, 0.9, 3.0), (0.7, 0.4, 2.0), (0.6, 0.6, 2.5)):
-        for name, value in (("accuracy", accuracy), ("val_loss", loss), ("bleu", other)):
-            summary.note(name, value)
-    text = summary.text(10, 0.1, None, {"time": 0.0, "iteration": 1})
-    assert text.split("<br>")[2:] == [
-        "best accuracy 0.7000",
-        "best val_loss 0.4000",
-        "last bleu 2.5000",
+def test_the_summary_has_the_last_and_the_best() -> None:
+    summary = Summary(total=40)
+    measured = ((0.5, 0.9, 3.0), (0.7, math.nan, 2.0), (0.7, 0.4, 2.5), (0.6, 0.6, 2.0))
+    for number, values in enumerate(measured, start=1):
+        summary.step(10 * number, 0.1)
+        for name, value in zip(("accuracy", "val_loss", "bleu"), values, strict=True):
+            summary.note(10 * number, name, value)
+    assert summary.text().split("<br>") == [
+        "iteration 40 of 40",
+        "learning rate 0.1",
+        "accuracy 0.6000 at iteration 40, best 0.7000 at 20",
+        "val_loss 0.6000 at iteration 40, best 0.4000 at 30",
+        "bleu 2.0000 at iteration 40",
     ]
+
+
+def test_the_summary_ends_with_the_last_evaluation(server: Server) -> None:
+    rig = Rig()
+    accuracies = iter([0.4, 0.95])
+    computed(lambda: next(accuracies)).attach(rig.evaluator, "accuracy")
+    with plotter(server.url, "summary") as live:
+        live.attach(rig.trainer, rig.optimizer, rig.evaluator, total=7)
+        at_third = Events.ITERATION_COMPLETED(once=3)
+        rig.trainer.add_event_handler(at_third, lambda: rig.evaluator.run(rig.held))
+        rig.trainer.run(rig.loader, max_epochs=1, epoch_length=7)
+        rig.evaluator.run(rig.held)  # behind the last iteration
+    text = server.window("summary", "summary")["content"]
+    assert "accuracy 0.9500 at iteration 7, best 0.9500 at 7" in text and "left" not in text
+
+
+def test_another_run_leaves_nothing_in_the_panes(server: Server) -> None:
+    first, second, third = Rig(), Rig(), Rig()
+    with plotter(server.url, "runs") as live:
+        live.metrics(3, {"recall": 0.5})
+        drawn_run(first, live)
+        until(lambda: server.traces("momentum", "runs"))
+    record = RangeTestResult(start_lr=0, end_lr=1, num_iter=2, step_mode="linear")
+    third.optimizer.param_groups[0]["momentum"] = 0.0
+    with plotter(server.url, "runs") as live:  # another process, say
+        drawn_run(second, live, epochs=2)
+        rates = drawn_run(third, live, epochs=3)
+        live.on_row(record)
+    assert server.traces("lr", "runs")["lr"] == (list(range(1, 16)), rates)
+    panes = json.loads(server.client().get_window_data(None, "runs"))
+    assert set(panes) == {
+        *("lr", "loss", "summary", "range test 1", "held-out accuracy", "held-out loss"),
+    }
+    marks = server.window("lr", "runs")["content"]["layout"]["shapes"]
+    assert [mark["x0"] for mark in marks] == [10]
 
 
 def test_the_command_line_draws_and_replays(
@@ -446,7 +491,7 @@ def test_a_replay_that_nobody_takes_is_an_error(
 
 
 def test_what_comes_during_the_last_update_is_sent() -> None:
-    window, sending, go = Window("w", "w"), threading.Event(), threading.Event()
+    window, sending, go = Window("w"), threading.Event(), threading.Event()
     sent: list[int] = []
 
     class Slow:
@@ -454,6 +499,9 @@ def test_what_comes_during_the_last_update_is_sent() -> None:
 
         def win_exists(self, *_: Any) -> bool:
             return True
+
+        def get_env_list(self) -> list[str]:
+            return []
 
         def _send(self, message: dict[str, Any], endpoint: str) -> str:
             sent.append(len(message["data"][0]["x"]))
@@ -475,33 +523,21 @@ def test_what_comes_during_the_last_update_is_sent() -> None:
     assert sent == [1, 2]
 
 
-def test_thinning_keeps_the_lowest_and_the_highest_of_each_stretch() -> None:
-    random = np.random.default_rng(0)
-    x, y = np.arange(70_000.0), random.normal(size=70_000)
-    y[12_345], y[54_321] = 99.0, -99.0
-    xs, ys = thinned(x, y, 2_000)
-    assert len(xs) <= 2_000 and xs == sorted(xs)
-    assert (12_345.0, 99.0) in zip(xs, ys, strict=True)
-    assert (54_321.0, -99.0) in zip(xs, ys, strict=True)
-    assert thinned([1, 2], [3, math.inf], 10)[0] == [1, 2]
-    assert all(map(math.isnan, thinned(range(100), [math.nan] * 100, 10)[1]))
-
-
 def test_memory_is_bounded() -> None:
-    trace = Trace("loss", "#000000")
+    window = Window("lr")
+    trace = window.trace("lr")
     for x in range(250_000):
         trace.append(x, float(x % 1_000))
+        window.end(x)
     xs, ys = trace.points
-    assert len(xs) == len(ys) <= 100_001 and xs[-1] == 249_999
+    assert len(xs) == len(ys) <= 100_001 and (xs[0], xs[-1]) == (0, 249_999)
     assert max(ys) == 999 and min(ys) == 0
-    assert len(trace.view()["x"]) <= 2_000
-
-
-def test_a_window_of_few_points_has_no_limits() -> None:
-    window = Window("w", "title", right_label="accuracy")
-    window.trace("a").append(1, 2)
-    layout = window.message("env")["layout"]
-    assert "range" not in layout["yaxis"] and layout["yaxis2"]["title"] == {"text": "accuracy"}
+    message = window.message("env")
+    (data,) = message["data"]
+    assert len(data["x"]) <= 2_000 and (data["x"][0], data["x"][-1]) == (0, 249_999)
+    ends = [shape["x0"] for shape in message["layout"]["shapes"]]
+    assert len(window.ends) <= 2_000 and len(ends) <= 400
+    assert ends == sorted(ends) and ends[-1] == 249_999
 
 
 @pytest.mark.parametrize(

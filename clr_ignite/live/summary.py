@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from typing import Any
+
+from clr_ignite.pictures import better
 
 
 class Summary:
-    """Held-out metrics so far: the best accuracy and loss, the last of any other."""
+    """Where a run is, and its held-out metrics: the last values and the best so far.
 
-    def __init__(self) -> None:
-        self._metrics: dict[str, tuple[str, float]] = {}
+    Args:
+        total: iterations in the whole run, for the time left; None where that is not known.
+    """
 
-    def note(self, name: str, value: float) -> None:
-        """Keep a metric's value if it is the best or, where better is not known, the last."""
-        better: Callable[[float, float], float] | None = None
-        if "loss" in name:
-            better = min
-        elif "accuracy" in name:
-            better = max
-        if better is None:
-            self._metrics[name] = "last", value
-        else:
-            _, before = self._metrics.get(name, ("", value))
-            self._metrics[name] = "best", better(value, before)
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        self._first: tuple[int, float] | None = None  # iteration and time of the first step seen
+        self._at, self._rate = 0, math.nan
+        self._last: dict[str, tuple[int, float]] = {}
+        self._best: dict[str, tuple[int, float]] = {}
 
-    def text(
-        self, iteration: int, rate: float, total: int | None, started: Mapping[str, float]
-    ) -> str:
-        """HTML of a few lines.
+    def step(self, iteration: int, rate: Any) -> None:
+        """A step was taken at ``rate``, a number or a tensor."""
+        self._at, self._rate = iteration, rate
+        if self._first is None:
+            self._first = iteration, time.monotonic()
 
-        Args:
-            total: iterations in the whole run, for the time left.
-            started: ``time`` (monotonic) and ``iteration`` of the first step that was seen.
-        """
-        lines = [f"iteration {iteration:,}" + (f" of {total:,}" if total else "")]
-        lines.append(f"learning rate {rate:.6g}")
-        lines += [f"{which} {name} {value:.4f}" for name, (which, value) in self._metrics.items()]
-        done = iteration - started["iteration"]
-        if total and done:
-            left = (time.monotonic() - started["time"]) / done * (total - iteration)
+    def note(self, iteration: int, name: str, value: float) -> None:
+        """A metric was measured."""
+        self._last[name] = iteration, value
+        way = better(name)
+        before = self._best.get(name, (0, math.nan))[1]
+        if way and math.isfinite(value):
+            if math.isnan(before) or (value < before if way == "lower" else value > before):
+                self._best[name] = iteration, value
+
+    def text(self) -> str:
+        """HTML of a few lines."""
+        lines = []
+        if self._first:
+            of = f" of {self.total:,}" if self.total else ""
+            lines = [f"iteration {self._at:,}{of}", f"learning rate {float(self._rate):.6g}"]
+        for name, (at, value) in self._last.items():
+            line = f"{name} {value:.4f} at iteration {at:,}"
+            if name in self._best:
+                best_at, best = self._best[name]
+                line += f", best {best:.4f} at {best_at:,}"
+            lines.append(line)
+        if self.total and self._first and self._first[0] < self._at < self.total:
+            first, began = self._first
+            left = (time.monotonic() - began) / (self._at - first) * (self.total - self._at)
             lines.append(f"about {left / 60:.1f} minutes left")
         return "<br>".join(lines)

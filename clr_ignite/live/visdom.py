@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from clr_ignite.live.windows import Window
+from clr_ignite.live.windows import Window, kind
 
 _LOG = logging.getLogger("clr_ignite.visdom")
 
@@ -45,11 +46,22 @@ def connect(
             use_incoming_socket=False,
             raise_exceptions=True,
         )
-        if not client.check_connection():
-            raise Refused("it wants a login")
-    except (requests.RequestException, RuntimeError) as error:
-        raise ConnectionError(str(error)) from error
+        answer = client._win_exists_wrap("")
+    except (requests.RequestException, RuntimeError, ConnectionError) as error:
+        raise ConnectionError(f"{error}{_unused_proxy(server)}") from error
+    if answer not in ("true", "false"):
+        what = f"something else answers there: {answer[:80]!r}" if answer else "it wants a login"
+        raise Refused(what)
     return client
+
+
+def _unused_proxy(server: str) -> str:
+    """A remark where the environment names a proxy: the server is always asked directly."""
+    import requests
+
+    scheme = urlsplit(server).scheme
+    proxy = requests.utils.get_environ_proxies(server).get(scheme)
+    return f"; the proxy of ${scheme}_proxy is not used" if proxy else ""
 
 
 def _client_class(timeout: float) -> Any:
@@ -71,6 +83,8 @@ def _client_class(timeout: float) -> Any:
             """Visdom's own has no time-out, and the login is posted inside it."""
             if self._session is None:
                 session = requests.Session()
+                session.trust_env = False  # no proxy, and no login out of ~/.netrc
+                session.max_redirects = 0  # nor a third host
                 session.mount("http://", Limited())
                 session.mount("https://", Limited())
                 if self.username:
@@ -111,6 +125,7 @@ class Sender(threading.Thread):
         self._wake, self._ending = threading.Event(), threading.Event()
         self._client: Any = None
         self._failing = False
+        self._there: set[str] = set()  # panes in the environment
 
     def run(self) -> None:
         ending = False
@@ -139,9 +154,11 @@ class Sender(threading.Thread):
             windows += self._windows()
             if self._client is None:
                 self._client = self._connect()
+                self._there = _panes(self._client, self._env)
                 _mark(windows)
             elif windows and not self._client.win_exists(windows[0].name, self._env):
                 _mark(windows)  # a restarted server has lost them
+            self._clear_away(windows)
             for window in windows:
                 if window.changed:
                     window.changed = False  # before the view: what comes meanwhile counts again
@@ -154,6 +171,23 @@ class Sender(threading.Thread):
             if not self._failing:
                 self._failing = True
                 _LOG.warning("no Visdom to draw in (%s); the curves wait. %s", error, self._hint)
+
+    def _clear_away(self, windows: Iterable[Window]) -> None:
+        """Close what another run, or other range tests, left among the panes to be drawn."""
+        names = {window.name for window in windows}
+        kinds = {kind(name) for name in names}
+        for name in self._there - names:
+            if kind(name) in kinds:
+                self._client.close(name, self._env)
+                self._there.discard(name)
+        self._there |= names
+
+
+def _panes(client: Any, env: str) -> set[str]:
+    """The names of the panes that an environment holds."""
+    if env not in client.get_env_list():
+        return set()
+    return set(json.loads(client.get_window_data(None, env)))
 
 
 def _mark(windows: Iterable[Window]) -> None:

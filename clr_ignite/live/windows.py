@@ -1,55 +1,41 @@
-"""What Visdom is to show: traces that grow, kept within bounds, and whole views of them."""
+"""Panes of Visdom: curves that grow, kept within bounds, and whole views of pictures for plotly."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import textwrap
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from clr_ignite.pictures import COLORS, Curve, Picture, thinned
 
-from clr_ignite.range_test.repeated import RepeatedResult
-from clr_ignite.result import RangeTestResult
-from clr_ignite.result.range_test_result import read_by_default
-
-SHOWN = 2_000  # points of a trace in a view
-_KEPT = 100_000  # points of a trace in memory
-
-COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f")
-
-
-def thinned(x: Sequence[float], y: Sequence[float], points: int) -> tuple[list[float], list[float]]:
-    """At most about ``points`` of a curve: of each stretch its lowest and its highest.
-
-    Values that are not finite come out as NaN; a stretch of nothing else keeps one.
-    """
-    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    ys = np.where(np.isfinite(ys), ys, np.nan)
-    if len(xs) > points:
-        size = math.ceil(len(xs) / max(1, points // 2))
-        padded = np.append(ys, np.full(-len(ys) % size, np.nan)).reshape(-1, size)
-        lowest = np.where(np.isnan(padded), np.inf, padded).argmin(axis=1)
-        highest = np.where(np.isnan(padded), -np.inf, padded).argmax(axis=1)
-        starts = size * np.arange(len(padded))
-        chosen = np.unique(np.concatenate([starts + lowest, starts + highest]))
-        xs, ys = xs[chosen], ys[chosen]
-    return xs.tolist(), ys.tolist()
+SHOWN = 2_000  # points of a curve in a view
+_KEPT = 100_000  # points of a curve in memory
+_ENDS = 200  # lines at cycle ends in a view
+_DASHES = ("dash", "dashdot", "dot")
+_LOOKS = {  # plotly's mode and the width of the line
+    "line": ("lines", 1.5),
+    "thick": ("lines", 2.5),
+    "faint": ("lines", 1.0),
+    "points": ("lines+markers", 1.5),
+}
 
 
-@dataclass
+def kind(pane: str) -> str:
+    """What a pane belongs to: the curves of one run, range tests, or itself."""
+    if pane in ("lr", "momentum", "loss", "summary") or pane.startswith("held-out "):
+        return "run"
+    return "range test" if pane.startswith("range test ") else pane
+
+
 class Trace:
-    """A named curve; ``append`` from one thread, ``view`` from another."""
+    """A curve that grows; ``append`` from one thread, ``curve`` from another."""
 
-    name: str
-    color: str
-    mode: str = "lines"  # or "markers"
-    dash: str = "solid"
-    right: bool = False  # on the right axis
-    points: tuple[array[float], array[float]] = field(
-        default_factory=lambda: (array("d"), array("d"))
-    )
+    def __init__(self, name: str, **look: Any) -> None:
+        self.name, self.look = name, look
+        self.points: tuple[array[float], array[float]] = array("d"), array("d")
 
     def append(self, x: float, y: float) -> None:
         xs, ys = self.points
@@ -59,146 +45,115 @@ class Trace:
             kept = thinned(xs, ys, _KEPT // 2)
             self.points = array("d", kept[0]), array("d", kept[1])
 
-    def view(self) -> dict[str, Any]:
-        """plotly's trace; gaps where the value is not finite, since Visdom cannot send it."""
+    def curve(self) -> Curve:
+        """The curve so far."""
         x, y = (array("d", values) for values in self.points)
         length = min(len(x), len(y))  # the other thread may be between the two appends
-        xs, ys = thinned(x[:length], y[:length], SHOWN)
-        return {
-            "type": "scatter",
-            "name": self.name,
-            "mode": self.mode,
-            "x": xs,
-            "y": [None if math.isnan(value) else value for value in ys],
-            "line": {"color": self.color, "width": 1.5, "dash": self.dash},
-            "marker": {"color": self.color, "size": 6},
-            **({"yaxis": "y2"} if self.right else {}),
-        }
+        return Curve(self.name, x[:length], y[:length], **self.look)
 
 
-@dataclass
 class Window:
-    """A pane of curves, or of text where ``text`` is set."""
+    """A pane: of a picture, to which traces add curves that grow, or of text.
 
-    name: str
-    title: str
-    x_label: str = "iteration"
-    y_label: str = ""
-    right_label: str = ""
-    log: bool = False
-    traces: dict[str, Trace] = field(default_factory=dict)
-    lines: list[float] = field(default_factory=list)  # dashed, vertical
-    text: str | None = None
-    changed: bool = True
-    seen: object = None  # what was drawn last, for whoever draws
+    Attributes:
+        text: shown instead of a picture where it is set.
+        changed: whether it must be sent.
+        seen: what was drawn last, for whoever draws.
+    """
 
-    def trace(self, name: str, **style: Any) -> Trace:
+    def __init__(self, name: str, picture: Picture | None = None) -> None:
+        self.name, self.picture = name, picture or Picture()
+        self.traces: dict[str, Trace] = {}
+        self.ends: list[float] = []
+        self.text: str | None = None
+        self.changed = True
+        self.seen: object = None
+
+    def trace(self, name: str, **look: Any) -> Trace:
         """The trace of that name, made where it is new."""
         if name not in self.traces:
-            color = style.pop("color", COLORS[len(self.traces) % len(COLORS)])
-            self.traces[name] = Trace(name, color, **style)
+            color = COLORS[len(self.traces) % len(COLORS)]
+            self.traces[name] = Trace(name, **({"color": color} | look))
         return self.traces[name]
+
+    def end(self, x: float) -> None:
+        """Mark the end of a cycle; of very many, every second is forgotten."""
+        self.ends.append(x)
+        if len(self.ends) > 10 * _ENDS:
+            del self.ends[-2::-2]
 
     def message(self, env: str) -> dict[str, Any]:
         """The whole pane as Visdom's server takes it."""
-        opts = {"title": self.title.partition("<br>")[0], "width": 480, "height": 380}
+        opts = {"title": self.name, "width": 480, "height": 380}
+        pane = {"win": self.name, "eid": env, "opts": opts}
         if self.text is not None:
-            data: list[dict[str, Any]] = [{"content": self.text, "type": "text"}]
-            return {"data": data, "win": self.name, "eid": env, "opts": opts}
-        data = [trace.view() for trace in list(self.traces.values())]
-        return {
-            "data": data,
-            "win": self.name,
-            "eid": env,
-            "layout": self._layout(data),
-            "opts": opts,
-        }
+            return pane | {"data": [{"content": self.text, "type": "text"}]}
+        curves = [trace.curve() for trace in list(self.traces.values())]
+        ends = self.ends[:: -max(1, len(self.ends) // _ENDS)][::-1]
+        picture = self.picture
+        if curves:
+            picture = dataclasses.replace(picture, curves=curves, ends=ends)
+        return pane | plotly(picture)
 
-    def show(self, result: RangeTestResult) -> None:
-        """Fill the pane with a range test: loss, held-out metrics, and how it ended."""
-        self.log = result.step_mode == "exponential"
-        self.traces.clear()
-        rates = list(result.lr)
-        curves = {"loss": list(result.loss), "smoothed": result.smoothed_loss()}
-        for name, values in curves.items():
-            trace = self.trace(name, color="#aec7e8" if name == "loss" else COLORS[0])
-            for x, y in zip(
-                *thinned(rates[: len(values)], values[: len(rates)], 50_000), strict=True
-            ):
-                trace.append(x, y)
-        chosen = read_by_default(result.metrics)
-        metrics = [chosen] if chosen else list(result.metrics)
-        for number, name in enumerate(metrics):
-            color = COLORS[(number + 1) % len(COLORS)]
-            trace = self.trace(f"held-out {name}", color=color, mode="lines+markers", right=True)
-            for x, y in zip(*result[name], strict=True):
-                trace.append(x, y)
-        self.right_label = ", ".join(metrics)
-        if result.stop_reason is not None:
-            bounds = result.suggest()
-            self.lines = [rate for rate in (bounds.base_lr, bounds.max_lr) if rate is not None]
-            pair = " and ".join(f"{rate:.3g}" for rate in self.lines) or "none"
-            self.title = f"range test, suggested: {pair}<br>{result.stop_detail}"
 
-    def show_band(self, repeated: RepeatedResult) -> None:
-        """Fill the pane with means, and one standard deviation around them dotted."""
-        self.log = repeated.results[0].step_mode == "exponential"
-        self.traces.clear()
-        names = ["loss", *(name for name in repeated.metrics if name == "accuracy")]
-        for number, name in enumerate(names):
-            rates, means, spreads = (np.asarray(column) for column in repeated[name])
-            style = {"color": COLORS[number], "right": number > 0}
-            curves = {"mean": means, "lower": means - spreads, "upper": means + spreads}
-            for which, values in curves.items():
-                dash = "solid" if which == "mean" else "dot"
-                trace = self.trace(f"{name}, {which}", dash=dash, **style)
-                for x, y in zip(rates, values, strict=True):
-                    trace.append(float(x), float(y))
-        self.right_label = "accuracy" if len(names) > 1 else ""
-        bounds = repeated.suggest()
-        self.lines = [rate for rate in (bounds.base_lr, bounds.max_lr) if rate is not None]
-        self.title = f"range test over {len(repeated.seeds)} seeds<br>{bounds.reason}"
+def plotly(picture: Picture) -> dict[str, Any]:
+    """``data`` and ``layout`` of a picture, with at most about 2,000 points a curve."""
+    left, right = picture.limits(), picture.limits(right=True)
+    data = [one for curve in picture.curves for one in _scatters(curve)]
+    for dash, (name, x) in zip(_DASHES, picture.marks.items(), strict=False):
+        line = {"color": "#444444", "width": 1.5, "dash": dash}
+        data.append(
+            {"type": "scatter", "name": name, "mode": "lines", "line": line}
+            | {"x": [x, x], "y": list(left or (0, 1))}
+        )
+    layout: dict[str, Any] = {
+        "title": {"text": "<br>".join(textwrap.wrap(picture.title, 70)), "font": {"size": 12}},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": -0.25},
+        "margin": {"l": 60, "r": 60, "t": 50 if picture.title else 20, "b": 40},
+        "xaxis": {
+            "title": {"text": picture.x_label},
+            "type": "log" if picture.log else "linear",
+        },
+        "yaxis": {"title": {"text": picture.y_label}, **_range(left)},
+        "shapes": [_vertical(x) for x in picture.ends],
+    }
+    if right is not None:
+        title = {"text": picture.right_label}
+        layout["yaxis2"] = {"title": title, "overlaying": "y", "side": "right", **_range(right)}
+    return {"data": data, "layout": layout}
 
-    def _layout(self, data: list[dict[str, Any]]) -> dict[str, Any]:
-        layout: dict[str, Any] = {
-            "title": {"text": self.title, "font": {"size": 14}},
-            "showlegend": True,
-            "legend": {"orientation": "h", "y": -0.25},
-            "margin": {"l": 60, "r": 60, "t": 50, "b": 40},
-            "xaxis": {"title": {"text": self.x_label}, "type": "log" if self.log else "linear"},
-            "yaxis": {"title": {"text": self.y_label}},
-            "shapes": [_vertical(x) for x in self.lines],
-        }
-        left = [v for t in data if "yaxis" not in t for v in t["y"] if v is not None]
-        if len(left) > 10 and (limits := _bulk(left)) is not None:
-            layout["yaxis"]["range"] = limits
-        if self.right_label:
-            layout["yaxis2"] = {
-                "title": {"text": self.right_label},
-                "overlaying": "y",
-                "side": "right",
-            }
-        return layout
+
+def _scatters(curve: Curve) -> list[dict[str, Any]]:
+    """plotly's traces of a curve; where it has a band, those of the band's edges before it."""
+    color, (mode, width) = {"color": curve.color}, _LOOKS[curve.look]
+    style = {"mode": mode, "line": color | {"width": width}, "marker": color | {"size": 6}}
+    line = _scatter(curve, curve.name, curve.y) | style
+    if curve.spread is None:
+        return [line]
+    name = curve.name.removesuffix(", mean")
+    bare = {"mode": "lines", "line": {"width": 0}, "showlegend": False}
+    fill = {"fill": "tonexty", "fillcolor": f"{curve.color}40"}  # a quarter opaque
+    low, high = (edge.tolist() for edge in curve.edges())
+    lower, upper = _scatter(curve, f"{name}, lower", low), _scatter(curve, f"{name}, upper", high)
+    return [lower | bare, upper | bare | fill, line]
+
+
+def _scatter(curve: Curve, name: str, y: Sequence[float]) -> dict[str, Any]:
+    """Gaps where a value is not finite, since Visdom cannot send it."""
+    points = dict(zip("xy", map(_or_none, thinned(curve.x, y, SHOWN)), strict=True))
+    return {"type": "scatter", "name": name, **points, **({"yaxis": "y2"} if curve.right else {})}
+
+
+def _or_none(values: Sequence[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _range(limits: tuple[float, float] | None) -> dict[str, Any]:
+    return {} if limits is None else {"range": list(limits)}
 
 
 def _vertical(x: float) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "xref": "x",
-        "yref": "paper",
-        "x0": x,
-        "x1": x,
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": "#444444", "width": 1.5, "dash": "dash"},
-    }
-
-
-def _bulk(values: list[float]) -> list[float] | None:
-    """Limits that huge values do not stretch; None where the values need none."""
-    low, middle, high = np.quantile(values, (0.0, 0.5, 0.95)).tolist()
-    top = max(high, middle + 3 * (middle - low))
-    if max(values) <= top + 0.2 * (top - low):
-        return None
-    margin = 0.05 * (top - low) or 0.05 * abs(top) or 1.0
-    return [low - margin, top + margin]
+    line = {"color": "#bbbbbb", "width": 1, "dash": "dash"}
+    place = {"xref": "x", "yref": "paper", "x0": x, "x1": x, "y0": 0, "y1": 1}
+    return {"type": "line", "line": line, **place}

@@ -50,6 +50,11 @@ def checked(name: str, value: Any, step: int) -> float:
     return number
 
 
+def momentum_of(group: Group) -> float:
+    """A group's ``momentum``, or the first of its ``betas``; 0 where it has neither."""
+    return float(group["betas"][0] if "betas" in group else group.get("momentum", 0))
+
+
 # The common case, a float, is in line: it runs for every group at every iteration.
 def _put_momenta(groups: list[Group], value: float) -> None:
     for group in groups:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from clr_ignite.result.smoothing import averaged
+from clr_ignite._smoothing import averaged
 
 _BETA = 0.9  # of the smoothing: about ten steps
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from clr_ignite import plots
 from clr_ignite._checks import function, several, whole
+from clr_ignite._smoothing import MISSING
+from clr_ignite.pictures import Picture, marks, range_tests
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
+from clr_ignite.result.curves import Drawn, read_by_default
 from clr_ignite.result.files import write_csv
-from clr_ignite.result.range_test_result import read_by_default
-from clr_ignite.result.smoothing import MISSING
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Setup = Callable[[int], Sequence[Any]]
 Band = tuple[list[float], list[float], list[float]]
 _WIDE = 2.0  # largest over smallest suggestion from which a spread is called wide
 
 
-class RepeatedResult:
+class RepeatedResult(Drawn):
     """Several range tests on the same rates.
 
     Attributes:
@@ -76,26 +73,16 @@ class RepeatedResult:
         reason = f"{found.reason}; over {len(alone)} seeds {', '.join(words)}"
         return Bounds(found.base_lr, found.max_lr, reason)
 
-    def plot(self, where: str | Path | Axes | None = None, metric: str | None = None) -> Axes:
-        """Draw means with bands of one standard deviation, and the suggested pair.
-
-        Args:
-            where: a file to write, or Axes to draw on; new Axes by default.
-            metric: the held-out metric to draw beside the loss; by default accuracy where there
-                is one.
-        """
-        path = where if isinstance(where, str | Path) else None
+    def picture(self, metric: str | None = None) -> Picture:
+        """What :meth:`plot` draws, as data: means with bands of one standard deviation."""
         bounds = self.suggest(metric)
-        metric = metric or read_by_default(self.metrics)
-        axes = plots.plot_bands(
-            {"loss": self["loss"]} | ({} if metric is None else {metric: self[metric]}),
-            bounds=(bounds.base_lr, bounds.max_lr),
+        names = ["loss", metric or read_by_default(self.metrics)]
+        return range_tests(
+            {name: self[name] for name in names if name is not None},
+            marks=marks(bounds.base_lr, bounds.max_lr, bounds.lr),
+            title=bounds.reason,
             log=self.results[0].step_mode == "exponential",
-            axes=None if isinstance(where, str | Path) else where,
         )
-        if path is not None:
-            plots.save(axes, path)
-        return axes
 
     def to_csv(self, path: str | Path) -> None:
         """Write every row of every test: seed, then the columns of the single tests.

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from clr_ignite import plots
 from clr_ignite._checks import count, non_negative, whole
+from clr_ignite._smoothing import MISSING, moving_average, running_median
+from clr_ignite.pictures import Picture
 from clr_ignite.result import files
+from clr_ignite.result.curves import Drawn, picture_of, read_by_default
 from clr_ignite.result.implied import Policy, implied
-from clr_ignite.result.smoothing import MISSING, moving_average, running_median
 from clr_ignite.schedules import OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Rates = float | tuple[float, ...]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RangeTestResult:
+class RangeTestResult(Drawn):
     """The record of a range test, a row for each optimizer step, and views of it.
 
     Args:
@@ -198,27 +196,9 @@ class RangeTestResult:
         """
         return implied(self.suggest(), step_size, self.epoch_length, policy, total)
 
-    def plot(self, where: str | Path | Axes | None = None, metric: str | None = None) -> Axes:
-        """Draw loss and held-out metrics against the rate with the suggested pair.
-
-        Args:
-            where: a file to write, or Axes to draw on; new Axes by default.
-            metric: the one held-out metric to draw; by default accuracy alone where there is one,
-                else all of them.
-        """
-        chosen = metric or read_by_default(self.metrics)
-        bounds = self.suggest(metric)
-        axes = plots.plot_range_test(
-            (self.lr, self.loss),
-            smoothed=self.smoothed_loss(),
-            metrics={name: self[name] for name in ([chosen] if chosen else self.metrics)},
-            bounds=(bounds.base_lr, bounds.max_lr),
-            log=self.step_mode == "exponential",
-            axes=None if isinstance(where, str | Path) else where,
-        )
-        if isinstance(where, str | Path):
-            plots.save(axes, where)
-        return axes
+    def picture(self, metric: str | None = None) -> Picture:
+        """What :meth:`plot` draws, as data."""
+        return picture_of(self, self.suggest(metric), metric)
 
     def columns(self) -> dict[str, Sequence[float]]:
         """The CSV's columns, missing cells NaN."""
@@ -252,8 +232,3 @@ class RangeTestResult:
             ValueError: anything else, naming the file and the field.
         """
         return cls.from_dict(files.read_json(Path(path)))
-
-
-def read_by_default(metrics: Iterable[str]) -> str | None:
-    """The held-out metric that is read where none is named; None: the training loss."""
-    return "accuracy" if "accuracy" in metrics else None

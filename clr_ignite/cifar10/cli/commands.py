@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from clr_ignite._files import make_folder, printable
@@ -25,15 +27,17 @@ from clr_ignite.cifar10.cli.speaking import (
     wants_bar,
 )
 from clr_ignite.cifar10.cli.values import picture
-from clr_ignite.cifar10.experiments import EXPERIMENTS
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.report.groups import distinct
 from clr_ignite.cifar10.reproducing import reproduce as run_jobs
 from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.runs.provenance import read_config
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 from clr_ignite.cifar10.training import train as train_run
 from clr_ignite.handlers import cycle_end
 from clr_ignite.live import VisdomPlotter
+from clr_ignite.pictures import COLORS, Curve, Picture, sampled
 from clr_ignite.plots import plot_schedules, save
 from clr_ignite.result import RangeTestResult
 
@@ -154,12 +158,32 @@ def replay(options: argparse.Namespace) -> None:
     with VisdomPlotter(options.visdom or None, timeout=30.0) as plotter:
         for result in tests:
             plotter.on_row(result)
+        if runs:
+            plotter.show("lr", _rates(runs, names))
         for name, rows in zip(names, runs.values(), strict=True):
             for row in rows:
-                plotter.row(row, name)
+                iteration = int(row["iteration"])
+                plotter.point("loss", name or "loss", iteration, row["train_loss"])
+                measured = {metric: row[f"eval_{metric}"] for metric in ("accuracy", "loss")}
+                plotter.metrics(iteration, measured, name)
     if not plotter.close():
         raise ConnectionError(f"no server at {plotter.url} took the curves")
-    print(f"drawn at {plotter.url}, environment {plotter.env}")
+    print(f"drawn at {plotter.page}")
+
+
+def _rates(runs: Mapping[Path, list[dict[str, float]]], names: Sequence[str]) -> Picture:
+    """The rate of every step of some runs, or where it is not known which, those in their rows."""
+    curves = []
+    for number, ((path, rows), name) in enumerate(zip(runs.items(), names, strict=True)):
+        config = read_config(RunFolder(path))
+        if config is None:
+            points = [row["iteration"] for row in rows], [row["lr"] for row in rows]
+        else:
+            schedule = Experiment.from_dict(config["experiment"]).schedule
+            steps, rates = sampled(schedule, int(rows[-1]["iteration"]))
+            points = [step + 1 for step in steps], rates
+        curves.append(Curve(name or "lr", *points, COLORS[number % len(COLORS)]))
+    return Picture(curves, y_label="learning rate")
 
 
 def _plotter(

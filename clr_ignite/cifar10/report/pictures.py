@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clr_ignite.cifar10.experiments import Experiment
+from clr_ignite.pictures import sampled
 from clr_ignite.plots import Curve, new_axes, plot_curves, save
-
-_POINTS = 4_000  # drawn of a schedule at most
 
 
 def accuracy(curves: Mapping[str, tuple[Mapping[int, float], Sequence[int]]], path: Path) -> None:
@@ -36,9 +35,7 @@ def schedules(experiments: Mapping[str, Experiment], path: Path) -> None:
     """The rates of each experiment from its first iteration to its last, on a log axis."""
     curves: dict[str, Curve] = {}
     for label, experiment in experiments.items():
-        step = max(1, experiment.iterations // _POINTS)
-        at = range(0, experiment.iterations, step)
-        curves[label] = list(at), [experiment.schedule(i) for i in at]
+        curves[label] = sampled(experiment.schedule, experiment.iterations)
     axes = new_axes(9.0, 5.0)
     plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)
     if any(rate > 0 for _, rates in curves.values() for rate in rates):

@@ -1,4 +1,4 @@
-"""Smooth views of losses: a bias-corrected exponential moving average and a running median."""
+"""Smooth views of a curve: a bias-corrected exponential moving average and a running median."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def averaged(average: float, weight: float, value: float, beta: float) -> tuple[
     return beta * average + (1 - beta) * value, beta * weight + (1 - beta)
 
 
+def fitting_beta(steps: int) -> float:
+    """A weight of the past for a curve of so many steps: a fiftieth of them, at most 50, count."""
+    return 1 - 1 / min(50.0, max(1.0, steps / 50))
+
+
 def moving_average(values: Sequence[float], beta: float) -> list[float]:
     """The corrected average of the finite values at each place; NaN where a value is not finite."""
     average, weight, found = 0.0, 0.0, []
@@ -34,13 +39,22 @@ def moving_average(values: Sequence[float], beta: float) -> list[float]:
 
 
 def running_median(values: Sequence[float], width: int) -> list[float]:
-    """The median of ``width`` finite values around each place, narrower at the ends; else NaN."""
+    """The median of ``width`` finite values around each place, narrower at the ends; else NaN.
+
+    Args:
+        width: odd.
+    """
     numbers = np.asarray(values, dtype=float)
     finite = np.isfinite(numbers)
     known, half = numbers[finite], width // 2
+    smooth = np.empty(len(known))
+    inner = range(half, len(known) - half)
+    if len(inner):
+        windows = np.lib.stride_tricks.sliding_window_view(known, width)
+        smooth[half : len(known) - half] = np.median(windows, axis=1)
+    for at in set(range(len(known))) - set(inner):
+        smooth[at] = np.median(known[max(0, at - half) : at + half + 1])
     medians = np.full(len(numbers), MISSING)
-    medians[finite] = [
-        np.median(known[max(0, at - half) : at + half + 1]) for at in range(len(known))
-    ]
+    medians[finite] = smooth
     found: list[float] = medians.tolist()
     return found

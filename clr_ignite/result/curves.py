@@ -1,0 +1,101 @@
+"""What the picture of a result shows, and how a result draws itself, in a notebook too."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clr_ignite import plots
+from clr_ignite._smoothing import fitting_beta, moving_average
+from clr_ignite.pictures import Curve, Picture, marks, range_test
+from clr_ignite.suggestions import Bounds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from clr_ignite.result.range_test_result import RangeTestResult
+
+
+class Drawn:
+    """A result that can be drawn: what it suggests, and a picture of that."""
+
+    def suggest(self, metric: str | None = None) -> Bounds:
+        """The bounds that the curve of ``metric`` supports."""
+        raise NotImplementedError
+
+    def picture(self, metric: str | None = None) -> Picture:
+        """What :meth:`plot` draws, as data."""
+        raise NotImplementedError
+
+    def plot(self, where: str | Path | Axes | None = None, metric: str | None = None) -> Axes:
+        """Draw losses and held-out metrics against the rate with the suggested rates.
+
+        The title tells what they were read from, or why there is no pair.
+
+        Args:
+            where: a file to write, or Axes to draw on; new Axes by default.
+            metric: the one held-out metric to read and draw; by default accuracy alone where
+                there is one, else all of them.
+        """
+        if not isinstance(where, str | Path):
+            return plots.draw(self.picture(metric), where)
+        axes = plots.draw(self.picture(metric))
+        plots.save(axes, where)
+        return axes
+
+    def _repr_png_(self) -> bytes | None:
+        """A notebook's view, whatever matplotlib's back end; None without matplotlib."""
+        try:
+            return plots.png(self.picture())
+        except ImportError:
+            return None
+
+    def _repr_html_(self) -> str:
+        """The same with the suggestion in words."""
+        words = f"<p>{html.escape(str(self.suggest()))}</p>"
+        drawn = self._repr_png_()
+        if drawn is None:
+            return words
+        return f'{words}<img src="data:image/png;base64,{base64.b64encode(drawn).decode()}">'
+
+
+def read_by_default(metrics: Iterable[str]) -> str | None:
+    """The held-out metric that is read where none is named; None: the training loss."""
+    return "accuracy" if "accuracy" in metrics else None
+
+
+def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | None) -> Picture:
+    """The picture of a range test.
+
+    Args:
+        bounds: what is suggested; None for a test that still runs.
+        metric: the held-out metric that was asked for.
+    """
+    read = metric or read_by_default(result.metrics)
+    smoothed = moving_average(result.loss, fitting_beta(len(result)))
+    picture = range_test(
+        (result.lr, result.loss),
+        smoothed,
+        {name: result[name] for name in ([read] if read else result.metrics)},
+        log=result.step_mode == "exponential",
+        title=f"step {len(result):,} of {result.num_iter:,}",
+    )
+    if bounds is not None:
+        ended = f" ({result.stop_detail})" if result.stop_reason == "terminated" else ""
+        picture.title = bounds.reason + ended
+        picture.marks = marks(bounds.base_lr, bounds.max_lr, bounds.lr)
+        if bounds.curve[0]:
+            _add_as_read(picture, bounds, on_right=read is not None and bounds.metric == read)
+    return picture
+
+
+def _add_as_read(picture: Picture, bounds: Bounds, on_right: bool) -> None:
+    """The curve that the rates were read from; it takes the place of the smoothed loss."""
+    like = picture.curves[2 if on_right else 1]
+    curve = Curve(
+        f"{bounds.metric}, as read", *bounds.curve, like.color, "thick", on_right, None, like.better
+    )
+    picture.curves = [one for one in picture.curves if on_right or one is not like] + [curve]
