@@ -46,6 +46,11 @@ def common(command: argparse.ArgumentParser) -> None:
     device(command, "CPU threads (default: torch's)")
     add("--out", type=Path, required=True, help="folder for the results")
     add("--again", action="store_true", help="forget what the folder holds and start anew")
+    _visdom(command)
+    progress(command)
+
+
+def _visdom(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--visdom",
         nargs="?",
@@ -54,7 +59,6 @@ def common(command: argparse.ArgumentParser) -> None:
         help="draw in a Visdom server (default $VISDOM_SERVER_URL, else http://127.0.0.1:8097; "
         "login from $VISDOM_USERNAME and $VISDOM_PASSWORD)",
     )
-    progress(command)
 
 
 def data(command: argparse.ArgumentParser, default: str) -> None:
