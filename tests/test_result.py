@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import pydoc
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -274,10 +273,9 @@ def test_schedules_and_curves_are_drawn(tmp_path: Path) -> None:
 
 
 def test_help_says_everything_without_private_doors() -> None:
-    text = pydoc.plain(pydoc.render_doc(RangeTestResult)) + (LRRangeTest.__doc__ or "")
-    for field in fields(RangeTestResult):
-        assert field.name in (RangeTestResult.__doc__ or "")
+    for name in (field.name for field in fields(RangeTestResult)):
+        assert name in (RangeTestResult.__doc__ or "")
+    members = [getattr(RangeTestResult, name).__doc__ or "" for name in dir(RangeTestResult)]
+    text = " ".join([*members, RangeTestResult.__doc__ or "", LRRangeTest.__doc__ or ""])
     assert "best + (diverge_th - 1) * scale" in text
-    assert re.findall(r"clr_ignite\.(?:result|range_test)\.\w+", text) == [
-        "clr_ignite.result.range_test_result"  # the class's own module
-    ]
+    assert re.findall(r"clr_ignite\.(?:result|range_test)\b\S*", text) == []
