@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import io
+import logging
+import queue
 import random
+import socket
+import tempfile
+import threading
+import warnings
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from ignite.engine import Engine
+from torch import Tensor, nn
 
+from clr_ignite.no_trace import objects
 from clr_ignite.no_trace.random_states import put_random, random_now, random_states
 from clr_ignite.no_trace.snapshot import Snapshot
 
@@ -226,3 +238,253 @@ def test_the_random_states_go_through_a_file_whatever_numpy_draws_with(kind: str
         assert np.random.standard_normal(3).tolist() == drawn
     finally:
         np.random.set_bit_generator(before)
+
+
+# -- tensors that change more than their numbers ------------------------------
+
+CHANGES: dict[str, tuple[Any, Any]] = {
+    "resized": (torch.ones(3), lambda t: t.resize_(8).fill_(7)),
+    "emptied": (torch.ones(3), lambda t: t.resize_(0)),
+    "filled from nothing": (torch.empty(0), lambda t: t.resize_(3).fill_(7)),
+    "another storage": (torch.ones(3), lambda t: t.set_(torch.zeros(2, 2))),
+    "other data": (nn.Parameter(torch.ones(3)), lambda t: setattr(t, "data", torch.zeros(7))),
+    "another type": (
+        nn.Parameter(torch.ones(3)),
+        lambda t: setattr(t, "data", torch.zeros(3).half()),
+    ),
+    "freed": (torch.ones(3), lambda t: t.untyped_storage().resize_(0)),
+    "turned": (torch.arange(6.0).view(2, 3), lambda t: t.t_().add_(1)),
+    "overlapping": (torch.arange(4.0).as_strided((2, 2), (1, 1)), lambda t: t.set_(torch.zeros(1))),
+    "sparse": (torch.eye(3).to_sparse(), lambda t: t.add_(torch.ones(3, 3).to_sparse())),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_tensor_comes_back_whatever_became_of_it(change: str) -> None:
+    tensor, act = CHANGES[change]
+    content, strides = tensor.detach().clone(), tensor.layout == torch.strided and tensor.stride()
+    alias = None if tensor.is_sparse else tensor.detach()
+    snapshot = Snapshot([[tensor]])
+    with torch.no_grad():
+        act(tensor)
+    snapshot.restore()
+    assert tensor.dtype == content.dtype
+    assert torch.equal(tensor.detach().to_dense(), content.to_dense())
+    assert (tensor.layout == torch.strided and tensor.stride()) == strides
+    if alias is not None and alias.numel():
+        assert tensor.data_ptr() == alias.data_ptr()  # what shares its memory shares it again
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_views_that_autograd_does_not_take_come_back(grad: bool) -> None:
+    base = torch.arange(4.0, requires_grad=grad)
+    with torch.set_grad_enabled(grad):
+        views = list(base.unbind())
+    places = [view.detach() for view in views]
+    for given in ([views], [views, base], [base, views]):
+        snapshot = Snapshot(given)
+        with torch.no_grad():
+            base.add_(1)
+        snapshot.restore()
+        assert [place.item() for place in places] == [0, 1, 2, 3]
+
+
+class EightBit(Tensor):
+    """A state as 8-bit optimizers keep it: around other tensors, unable to be cloned."""
+
+    @staticmethod
+    def __new__(cls, codes: Tensor, scale: Tensor) -> Any:
+        return Tensor._make_wrapper_subclass(cls, codes.shape)
+
+    def __init__(self, codes: Tensor, scale: Tensor) -> None:
+        self.codes, self.scale = codes, scale
+
+    def __tensor_flatten__(self) -> tuple[list[str], list[object]]:
+        return ["codes", "scale"], []
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.detach.default:
+            return cls(args[0].codes, args[0].scale)
+        raise NotImplementedError(f"{func} is not implemented")
+
+
+class Opaque(Tensor):
+    """One that cannot be taken apart either."""
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.detach.default:
+            return args[0]
+        raise NotImplementedError(f"{func} is not implemented")
+
+
+def test_state_tensors_that_cannot_be_cloned() -> None:
+    codes, scale = torch.ones(4, dtype=torch.uint8), torch.ones(1)
+    state = EightBit(codes, scale)
+    snapshot = Snapshot([{"exp_avg": state}])
+    codes.zero_()
+    state.scale = torch.zeros(1)
+    snapshot.restore()
+    assert state.codes is codes and codes.tolist() == [1] * 4 and state.scale is scale
+    opaque = Tensor._make_wrapper_subclass(Opaque, (4,))
+    with pytest.raises(TypeError, match=r"Opaque of shape \(4,\) cannot be copied.*clone"):
+        Snapshot([{"exp_avg": opaque}])
+
+
+# -- objects of other people's classes ----------------------------------------
+
+
+class Projector:
+    def __init__(self) -> None:
+        self.basis, self.calls, self.history = torch.ones(2), 0, [0]
+
+
+class Slotted:
+    __slots__ = ("calls", "basis", "late")
+
+    def __init__(self) -> None:
+        self.calls, self.basis = 0, torch.ones(2)
+
+
+class SlottedChild(Slotted):
+    __slots__ = ("more",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = [0]
+
+
+@dataclass
+class Plain:
+    calls: int = 0
+    basis: Tensor = field(default_factory=lambda: torch.ones(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    basis: Tensor = field(default_factory=lambda: torch.ones(2))
+
+
+class Guarded:
+    """A class that does not let its attributes be set, nor looked up, in the usual way."""
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "calls", 0)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+def met(one: object) -> list[object]:
+    """Places in which a snapshot meets an object without being given it."""
+    module, parameter = nn.Linear(1, 1), nn.Parameter(torch.ones(1))
+    module.held = {"deep": [(one,)]}
+    optimizer = torch.optim.SGD([parameter], lr=0.1)
+    optimizer.state[parameter]["projector"] = one
+    outer = Projector()
+    outer.inner = SimpleNamespace(one=one)
+    parameter_with = nn.Parameter(torch.ones(1))
+    parameter_with.projector = one
+    return [
+        module,
+        optimizer,
+        outer,
+        parameter_with,
+        frozenset({1, (one,)} if one.__hash__ else {1}),
+    ]
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("kind", [Projector, Slotted, SlottedChild, Plain, Frozen, Guarded])
+def test_objects_are_followed_as_far_as_their_attributes(kind: Any, place: int) -> None:
+    one = kind()
+    if place == 4 and kind is Plain:
+        pytest.skip("has no hash")
+    snapshot = Snapshot([met(one)[place]])
+    before = {name: value for name, value in objects.attributes(one).items()}
+    if hasattr(one, "basis"):
+        one.basis.zero_()
+    if hasattr(one, "history"):
+        one.history.append(1)
+    for name, value in {"calls": 5, "late": 1, "more": None}.items():
+        if name in before or name == "late" and kind in (Projector, Slotted):
+            objects._set(one, dict(objects._slots(kind)), name, value)
+    snapshot.restore()
+    assert objects.attributes(one) == before
+    if hasattr(one, "basis"):
+        assert one.basis.tolist() == [1, 1]
+    assert getattr(one, "history", [0]) == [0]
+
+
+def test_objects_that_hold_each_other() -> None:
+    a, b = Projector(), Projector()
+    a.other, b.other, a.itself = b, a, [a]
+    snapshot = Snapshot([nn.ModuleDict(), {"a": a}])
+    a.calls = b.calls = 5
+    del a.itself
+    b.other = None
+    snapshot.restore()
+    assert (a.calls, b.calls, a.itself, b.other) == (0, 0, [a], a)
+
+
+class Writer:
+    def __init__(self, resource: Any) -> None:
+        self.resource, self.lines = resource, 0
+
+
+def resources(folder: Path) -> list[Any]:
+    return [
+        (folder / "log").open("w"),
+        tempfile.NamedTemporaryFile("w"),
+        threading.Thread(target=print),
+        [threading.Thread(target=print)],
+        {"pool": ThreadPoolExecutor(1)},
+        socket.socket(),
+    ]
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_what_works_with_the_outside_is_left_alone_and_named(which: int, tmp_path: Path) -> None:
+    resource = resources(tmp_path)[which]
+    writer = Writer(resource)
+    outer = Projector()
+    outer.writer = writer
+    snapshot = Snapshot([{"outer": outer}])
+    writer.lines, outer.calls = 5, 5
+    with pytest.warns(UserWarning, match="a Writer was not put back.*its lines changed"):
+        snapshot.restore()
+    assert writer.lines == 5 and writer.resource is resource and outer.calls == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Snapshot([{"outer": outer}]).restore()  # nothing changed
+    for one in (resource, *(resource if isinstance(resource, list) else ())):
+        getattr(one, "close", lambda: None)()
+
+
+def test_machinery_and_shared_things_are_not_written() -> None:
+    holder = Projector()
+    holder.lock, holder.queue, holder.logger = (
+        threading.Lock(),
+        queue.Queue(),
+        logging.getLogger("a"),
+    )
+    holder.event, holder.kind, holder.module = threading.Event(), Projector, torch
+    holder.data = torch.utils.data.DataLoader([1, 2])
+    holder.compiled = torch.compile(nn.Linear(1, 1), backend="eager")
+    holder.trainer = Engine(lambda engine, batch: None)
+    snapshot = Snapshot([{"holder": holder}])
+    holder.queue.put(1)
+    holder.logger.extra = 1
+    Projector.extra = 1
+    holder.event.set()
+    holder.lock.acquire()
+    holder.data.extra = 1
+    holder.trainer.extra = 1
+    holder.calls = 5
+    snapshot.restore()
+    assert holder.calls == 0  # beside a lock all is followed
+    assert holder.queue.get() == holder.logger.extra == Projector.extra == 1
+    assert holder.event.is_set() and holder.lock.locked()
+    assert holder.data.extra == holder.trainer.extra == 1
+    del Projector.extra, holder.logger.extra

@@ -15,9 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-Restore = Callable[[], Any]
-# What puts one thing's own content back, and what that thing holds.
-Taken = tuple[Restore, Iterable[object]]
+from clr_ignite.no_trace.objects import (
+    attributes,
+    has_attributes,
+    holds_resource,
+    is_followed,
+    putting_back,
+    telling,
+)
+from clr_ignite.no_trace.tensors import Restore, Taken, take_array, take_tensor
 
 _TORCHS = frozenset(vars(nn.Module()))  # torch's own bookkeeping in every module
 
@@ -26,19 +32,23 @@ class Snapshot:
     """The state of ``objects`` (see :func:`can_be_saved`) at construction.
 
     Of modules: parameters, buffers, gradients, training flags and attributes of their own; of
-    tensors, arrays, containers and random generators their content; of optimizers and any other
-    object its attributes. All are followed into modules, optimizers, tensors, arrays, containers
-    and random generators, but not into further objects.
+    tensors, arrays, containers and random generators their content, also where a tensor changes its
+    shape or its storage; of optimizers and any other object its attributes. All are followed as far
+    as attributes and containers go (see :mod:`clr_ignite.no_trace.objects` for what is left alone).
+
+    Raises:
+        TypeError: a tensor that can be neither copied nor taken apart.
     """
 
     def __init__(self, objects: Iterable[object]) -> None:
         known: dict[int, object] = {}
         self._restores: list[Restore] = []
-        waiting = [one if _take(one) else vars(one) for one in objects]
-        for one in waiting:  # which grows meanwhile
+        waiting = list(objects)
+        given = len(waiting)
+        for index, one in enumerate(waiting):  # which grows meanwhile
             if id(one) not in known:
                 known[id(one)] = one  # alive, so that its id stays its own
-                if take := _take(one):
+                if take := _take(one) or (_given if index < given else _met(one)):
                     restore, held = take(one)
                     self._restores.append(restore)
                     waiting += held
@@ -58,7 +68,7 @@ class Snapshot:
 
 def can_be_saved(one: object) -> bool:
     """Whether ``one`` has content that a Snapshot takes, or attributes."""
-    return _take(one) is not None or isinstance(getattr(one, "__dict__", None), dict)
+    return _take(one) is not None or has_attributes(one)
 
 
 def _failures(restores: Iterable[Restore]) -> Iterator[tuple[Restore, Exception]]:
@@ -73,35 +83,21 @@ def _take(one: object) -> Callable[[Any], Taken] | None:
     return next((take for kind, take in _KINDS.items() if isinstance(one, kind)), None)
 
 
-def _tensor(tensor: Tensor) -> Taken:
-    content, needs = tensor.detach().clone(), tensor.requires_grad
-    gradient = tensor.grad if tensor.is_leaf else None
-
-    def restore() -> None:
-        try:
-            tensor.detach().copy_(content)
-        except RuntimeError:  # one that was expanded cannot be written, nor need it be
-            if not torch.equal(_bits(tensor), _bits(content)):
-                raise
-        if tensor.is_leaf:
-            tensor.requires_grad_(needs)
-            tensor.grad = gradient
-
-    return restore, [gradient]
+def _given(one: object) -> Taken:
+    """An object named by the user: its attributes, whatever is among them."""
+    held = attributes(one)
+    return putting_back(one, held), held.values()
 
 
-def _bits(tensor: Tensor) -> Tensor:
-    return tensor.detach().reshape(-1).contiguous().view(torch.uint8)
+def _met(one: object) -> Callable[[Any], Taken] | None:
+    """How to take an object that something else holds."""
+    if not is_followed(one):
+        return None
+    return _aside if holds_resource(attributes(one)) else _given
 
 
-def _array(array: np.ndarray[Any, Any]) -> Taken:
-    content = array.copy()
-
-    def restore() -> None:
-        if array.flags.writeable or array.tobytes() != content.tobytes():
-            np.copyto(array, content)
-
-    return restore, _attributes(array)
+def _aside(one: object) -> Taken:
+    return telling(one, attributes(one)), ()
 
 
 def _module(module: nn.Module) -> Taken:
@@ -160,7 +156,7 @@ def _set(members: set[Any]) -> Taken:
     return restore, [*content, *_attributes(members)]
 
 
-def _tuple(items: tuple[Any, ...]) -> Taken:
+def _tuple(items: tuple[Any, ...] | frozenset[Any]) -> Taken:
     return _nothing, items
 
 
@@ -195,14 +191,14 @@ def _nothing() -> None:
 
 
 _KINDS: dict[Any, Callable[[Any], Taken]] = {
-    Tensor: _tensor,
+    Tensor: take_tensor,
     nn.Module: _module,
     torch.optim.Optimizer: _optimizer,
     MutableMapping: _mapping,
     list | deque: _sequence,
     set: _set,
-    tuple: _tuple,
-    np.ndarray: _array,
+    tuple | frozenset: _tuple,
+    np.ndarray: take_array,
     random.Random: _python_random,
     torch.Generator: _torch_random,
     np.random.Generator: _numpy_random,
