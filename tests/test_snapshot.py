@@ -13,6 +13,7 @@ import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,11 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
+from clr_ignite import LRRangeTest
 from clr_ignite.no_trace import objects
-from clr_ignite.no_trace.random_states import put_random, random_now, random_states
+from clr_ignite.no_trace.random_states import generators, put_random, random_now, random_states
 from clr_ignite.no_trace.snapshot import Snapshot
 
 
@@ -488,3 +490,156 @@ def test_machinery_and_shared_things_are_not_written() -> None:
     assert holder.event.is_set() and holder.lock.locked()
     assert holder.data.extra == holder.trainer.extra == 1
     del Projector.extra, holder.logger.extra
+
+
+# -- generators wherever the data has them ------------------------------------
+
+
+def drawing() -> list[tuple[Any, Any]]:
+    """Generators of every kind, each with what draws from it."""
+    kinds = [random.Random(1), torch.Generator().manual_seed(1), np.random.RandomState(1)]
+    draws: list[tuple[Any, Any]] = [
+        (kinds[0], kinds[0].gauss),
+        (kinds[1], lambda: torch.rand(1, generator=kinds[1]).item()),
+        (kinds[2], kinds[2].normal),
+    ]
+    for bits in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"):
+        generator = np.random.Generator(getattr(np.random, bits)(1))
+        draws.append((generator, generator.normal))
+        draws.append((generator.bit_generator, generator.normal))
+    return draws
+
+
+class Pipeline:
+    """A loader of another library around somebody's loader."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __iter__(self) -> Any:
+        return iter(self.inner)
+
+
+class SlottedNode:
+    __slots__ = ("source", "itself")
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.itself = source, self
+
+
+class Augmented(torch.utils.data.Dataset[int]):
+    def __init__(self, transform: Any) -> None:
+        self.transform, self.items = transform, list(range(5_000))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+def loader(**options: Any) -> Any:
+    return torch.utils.data.DataLoader(Augmented(None), **options)
+
+
+def closing_over(generator: Any) -> Any:
+    return lambda batch: (batch, generator)
+
+
+class Noise(nn.Module):
+    def __init__(self, generator: Any) -> None:
+        super().__init__()
+        self.generator = generator
+
+
+def sampler(generator: Any) -> Any:
+    made = torch.utils.data.RandomSampler([1, 2])
+    made.generator = generator
+    return made
+
+
+PLACES: dict[str, Any] = {
+    "itself": lambda g: g,
+    "a batch sampler given as sampler": lambda g: loader(
+        sampler=torch.utils.data.BatchSampler(sampler(g), 2, False), batch_size=None
+    ),
+    "a wrapper": lambda g: Pipeline(Pipeline(loader(generator=g))),
+    "nodes": lambda g: SlottedNode(SlottedNode(SlottedNode(sampler(g)))),
+    "an augmentation": lambda g: loader_of(Pipeline(SimpleNamespace(py_random=g))),
+    "one of several": lambda g: loader_of(Pipeline([Noise(None), (Noise(g), 0.5)])),
+    "by name": lambda g: {"train": [loader_of({"p": {"q": g}})]},
+    "a module": lambda g: loader_of(nn.Sequential(nn.Identity(), Noise(g))),
+    "a partial function": lambda g: loader(collate_fn=partial(print, rng=g)),
+    "a bound method": lambda g: loader(worker_init_fn=Noise(g).forward),
+    "a closure": lambda g: loader(collate_fn=closing_over(g)),
+    "a set": lambda g: Pipeline({Noise(g)}),
+}
+
+
+def loader_of(transform: Any) -> Any:
+    return torch.utils.data.DataLoader(Augmented(transform))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_generator_that_data_reaches_comes_back(place: str) -> None:
+    for generator, draw in drawing():
+        restore = random_states(PLACES[place](generator))
+        first = [draw() for _ in range(3)]
+        restore()
+        assert [draw() for _ in range(3)] == first, type(generator)
+
+
+def test_their_states_are_plain_values() -> None:
+    holders = [generator for generator, _ in drawing()]
+    own = generators([holders, random.SystemRandom()])
+    assert own == holders
+    with io.BytesIO() as file:
+        torch.save(random_now(own), file)
+        file.seek(0)
+        states = torch.load(file, weights_only=True)
+    drawn = [generator.random() if hasattr(generator, "random") else 0 for generator in own]
+    put_random(states, own)
+    assert [g.random() if hasattr(g, "random") else 0 for g in own] == drawn
+
+
+def test_the_walk_is_bounded_and_leaves_machinery_alone() -> None:
+    generator = random.Random(1)
+    crowd = [SimpleNamespace(number=[i]) for i in range(100_000)]
+    assert generators([crowd, Pipeline(generator)]) == [generator]  # the nearest first
+    far: Any = generator
+    for _ in range(20_000):
+        far = [far]
+    assert generators([far]) == []
+    thread = threading.Thread(target=print)
+    thread.generator = generator
+    trainer = Engine(lambda engine, batch: None)
+    trainer.generator = generator
+    assert generators([thread, trainer, Pipeline, random, logging.getLogger()]) == []
+
+
+def test_a_training_on_augmented_data_goes_on_as_if_nothing_had_been() -> None:
+    class Jitter:
+        def __init__(self) -> None:
+            self.choices = [SimpleNamespace(rng=np.random.default_rng(0)), random.Random(0)]
+
+        def __call__(self, batch: Any) -> Tensor:
+            noise = self.choices[0].rng.normal() + self.choices[1].random()
+            return torch.tensor([float(x) + noise for x in batch])
+
+    def losses(tested: bool) -> list[float]:
+        model = nn.Linear(1, 1)
+        nn.init.ones_(model.weight)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        data = torch.utils.data.DataLoader([1, 2, 3, 4], batch_size=2, collate_fn=Jitter())
+        found: list[float] = []
+        trainer = Engine(lambda engine, batch: (optimizer.step(), batch.sum().item())[1])
+        if tested:
+            saved = {"model": model, "optimizer": optimizer}
+            LRRangeTest(optimizer, 0.0, 0.1, 5, to_save=saved, diverge_th=None).run(trainer, data)
+        trainer.add_event_handler(
+            Events.ITERATION_COMPLETED, lambda engine: found.append(engine.state.output)
+        )
+        trainer.run(data, max_epochs=3)
+        return found
+
+    assert losses(True) == losses(False)

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 Attributes = dict[str, Any]
 
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement
-_RESOURCES = (
+RESOURCES = (
     io.IOBase,
     tempfile._TemporaryFileWrapper,
     socket.socket,
@@ -41,8 +41,8 @@ _RESOURCES = (
     torch.cuda.Event,
     torch.cuda.CUDAGraph,
 )
-_DATA = (Dataset, DataLoader, Sampler)  # large, and no part of training's state; but if given
-_NEVER = (type, types.ModuleType, enum.Enum, Engine, State, *_DATA, *_RESOURCES)
+DATA = (Dataset, DataLoader, Sampler)  # large, and no part of training's state; but if given
+_NEVER = (type, types.ModuleType, enum.Enum, Engine, State, *DATA, *RESOURCES)
 # Of torch's own classes those that hold state of training; the others are its machinery, compilers
 # and loaders among them.
 _TRAINING = ("torch.optim", "torch.amp", "torch.cuda.amp", "torch.ao", "torch.nn")
@@ -51,10 +51,16 @@ _LOOKED_AT = 64  # items of a container, for a resource among them
 
 def is_followed(one: object) -> bool:
     """Whether ``one``, met inside something else, has attributes that come back."""
+    return not isinstance(one, _NEVER) and is_ours(one) and has_attributes(one)
+
+
+def is_ours(one: object) -> bool:
+    """Whether the class of ``one`` is written in Python, by neither the standard library nor, but
+    for what holds state of training, torch."""
     kind = type(one)
     if isinstance(one, types.SimpleNamespace):
         return True
-    if not kind.__flags__ & _HEAP or isinstance(one, _NEVER) or not has_attributes(one):
+    if not kind.__flags__ & _HEAP:
         return False
     module = str(kind.__module__)
     top = module.partition(".")[0]
@@ -113,7 +119,7 @@ def telling(one: object, before: Attributes) -> Callable[[], None]:
 
 def holds_resource(held: Attributes) -> bool:
     """Whether one of the attributes, or something in a container among them, is of the outside."""
-    return any(isinstance(one, _RESOURCES) for value in held.values() for one in _inside(value))
+    return any(isinstance(one, RESOURCES) for value in held.values() for one in _inside(value))
 
 
 def _inside(value: object) -> Iterable[object]:

@@ -9,17 +9,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from clr_ignite.no_trace.reachable import reachable
+
+_KINDS = (
+    random.Random,
+    torch.Generator,
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.RandomState,
+)
 States = dict[str, Any]  # what torch.load reads with weights_only
 
 
-def random_states(*loaders: object) -> Callable[[], None]:
-    """What puts the random states back as they are now, those of the loaders' generators too."""
-    own = generators(loaders)
+def random_states(*holders: object) -> Callable[[], None]:
+    """What puts the random states back as they are now, those of all generators that can be
+    reached from ``holders`` too."""
+    own = generators(holders)
     return functools.partial(put_random, random_now(own), own)
 
 
-def random_now(own: Iterable[torch.Generator] = ()) -> States:
+def random_now(own: Iterable[Any] = ()) -> States:
     """The random states of Python, NumPy, torch, CUDA (where initialized) and of ``own``."""
     initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return {
@@ -28,11 +39,11 @@ def random_now(own: Iterable[torch.Generator] = ()) -> States:
         "numpy": _plain(np.random.get_state(legacy=False)),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if initialized else [],
-        "own": [generator.get_state() for generator in own],
+        "own": [_state(generator) for generator in own],
     }
 
 
-def put_random(states: States, own: Sequence[torch.Generator] = ()) -> None:
+def put_random(states: States, own: Sequence[Any] = ()) -> None:
     """The reverse of :func:`random_now`."""
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
@@ -40,18 +51,37 @@ def put_random(states: States, own: Sequence[torch.Generator] = ()) -> None:
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])
     for generator, state in zip(own, states["own"], strict=True):
+        _put_state(generator, state)
+
+
+def generators(holders: Iterable[object]) -> list[Any]:
+    """The generators that can be reached from loaders, pipelines and augmentations, each once."""
+    # What a model or an optimizer holds is in a snapshot, and is much.
+    outside = [one for one in holders if not isinstance(one, nn.Module | torch.optim.Optimizer)]
+    return [one for one in reachable(outside, _KINDS) if type(one) is not random.SystemRandom]
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, np.random.RandomState):
+        return _plain(generator.get_state(legacy=False))
+    if isinstance(generator, np.random.Generator | np.random.BitGenerator):
+        return _plain(_bits(generator).state)
+    return generator.get_state()
+
+
+def _put_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, random.Random):
+        generator.setstate(state)
+    elif isinstance(generator, np.random.Generator | np.random.BitGenerator):
+        _bits(generator).state = state
+    else:
         generator.set_state(state)
 
 
-def generators(loaders: Iterable[object]) -> list[torch.Generator]:
-    """The public generators of loaders, of their samplers and batch samplers, each once."""
-    holders = list(loaders)
-    for loader in loaders:
-        batch_sampler = getattr(loader, "batch_sampler", None)
-        holders += [getattr(loader, "sampler", None), batch_sampler]
-        holders.append(getattr(batch_sampler, "sampler", None))
-    found = [getattr(holder, "generator", None) for holder in holders]
-    return list({id(g): g for g in found if isinstance(g, torch.Generator)}.values())
+def _bits(generator: Any) -> Any:
+    return getattr(generator, "bit_generator", generator)
 
 
 def _plain(state: Any) -> Any:

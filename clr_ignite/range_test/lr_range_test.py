@@ -194,7 +194,7 @@ class LRRangeTest:
         engines = list({id(one): one for one in (trainer, self.evaluator) if one}.values())
         common = [one for engine in engines for one in shared(engine)]
         stack.callback(Snapshot([*self.to_save.values(), *common]).restore)
-        stack.callback(random_states(batches.data, self.eval_data))
+        stack.callback(random_states(batches.data, self.eval_data, *self.to_save.values()))
         suspended: list[str] = []
         for engine in engines:
             suspended += stack.enter_context(private(engine, self.keep))

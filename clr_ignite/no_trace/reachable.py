@@ -1,0 +1,61 @@
+"""What can be reached from data through attributes, containers and functions: a bounded walk."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import types
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from ignite.engine import Engine, State
+from torch import Tensor
+
+from clr_ignite.no_trace.objects import DATA, RESOURCES, attributes, is_ours
+
+_MOST = 10_000  # objects looked at: a millisecond for each thousand
+_ITEMS = 200  # of each container; a data set's pictures need not all be asked
+_ENDS = (type, types.ModuleType, str, bytes, int, float, Tensor, np.ndarray, Engine, State)
+
+
+def reachable(roots: Iterable[object], kinds: tuple[type, ...]) -> list[Any]:
+    """Every object of ``kinds``, each once, the nearest first and always in the same order.
+
+    It goes through attributes and slots, containers, bound methods, partial functions and what
+    functions close over; not into classes, modules, Engines, and what belongs to the outside.
+    """
+    known: dict[int, object] = {}
+    found = []
+    waiting = deque(roots)
+    while waiting and len(known) < _MOST:
+        one = waiting.popleft()
+        if one is None or isinstance(one, _ENDS) or id(one) in known:
+            continue
+        known[id(one)] = one
+        if isinstance(one, kinds):
+            found.append(one)
+        else:
+            waiting.extend(_held(one))
+    return found
+
+
+def _held(one: Any) -> Iterator[object]:
+    if isinstance(one, dict):
+        yield from itertools.islice(one.values(), _ITEMS)
+    elif isinstance(one, list | tuple | deque | set | frozenset):
+        yield from itertools.islice(one, _ITEMS)
+    elif isinstance(one, functools.partial):
+        yield from (one.func, one.args, one.keywords)
+    elif isinstance(one, types.MethodType):
+        yield one.__self__
+    elif isinstance(one, types.FunctionType):
+        yield from (one.__defaults__, one.__kwdefaults__)
+        for cell in one.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:  # not filled yet
+                continue
+    if not isinstance(one, RESOURCES) and (is_ours(one) or isinstance(one, DATA)):
+        yield from attributes(one).values()
