@@ -8,19 +8,24 @@ import random
 import shutil
 import struct
 import tarfile
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 
 from clr_ignite.cifar10.batches import Batches, EvalBatches, Pixels, hold_out
 from clr_ignite.cifar10.data import DataError, Images, load
 from clr_ignite.cifar10.data import folder as folders
+from clr_ignite.cifar10.data.pictures import read_picture
 
+ZEROS = np.zeros((3, 32, 32), dtype=np.uint8)
 CLASSES = ("cat", "dog", "emu")
 
 
@@ -60,7 +65,7 @@ def test_a_folder_of_class_folders(folder: Path) -> None:
 
 def test_the_cache_is_used_and_gives_the_same(folder: Path, monkeypatch: Any) -> None:
     first = load("folder", folder)
-    monkeypatch.setattr(folders, "_picture", lambda path: pytest.fail("decoded again"))
+    monkeypatch.setattr(folders, "read_picture", lambda path: pytest.fail("decoded again"))
     second = load("folder", folder)
     assert torch.equal(first.train.pixels, second.train.pixels)
     assert torch.equal(first.test.labels, second.test.labels)
@@ -219,6 +224,66 @@ def _sixteen_bits(root: Path) -> str:
     return "1.png has more than 8 bits a pixel"
 
 
+def png(width: int, kind: int, row: bytes) -> bytes:
+    """A PNG of 32 x 32 whose rows are all ``row``; ``kind`` is 0 (grey) or 2 (RGB)."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 32, 32, width, kind, 0, 0, 0)
+    chunks = (head, b"IDAT" + zlib.compress((b"\0" + row) * 32), b"IEND")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in chunks
+    )
+
+
+def _sixteen_bits_a_color(root: Path) -> str:
+    (root / "train/dog/1.png").write_bytes(png(16, 2, b"\x12\x34" * 96))
+    return "1.png has more than 8 bits a pixel"
+
+
+def _transparent(root: Path) -> str:
+    image = Image.new("RGBA", (32, 32), (10, 20, 30, 255))
+    image.putpixel((3, 4), (10, 20, 30, 254))
+    image.save(root / "train/dog/1.png")
+    return "1.png is transparent: put it on a background"
+
+
+def _transparent_palette(root: Path) -> str:
+    Image.new("P", (32, 32), 0).save(root / "train/dog/1.png", transparency=0)
+    return "1.png is transparent"
+
+
+def _transparent_color(root: Path) -> str:
+    Image.new("RGB", (32, 32), (1, 2, 3)).save(root / "train/dog/1.png", transparency=(1, 2, 3))
+    return "1.png is transparent"
+
+
+def _cmyk(root: Path) -> str:
+    Image.new("CMYK", (32, 32), (10, 20, 30, 40)).save(root / "train/dog/x.jpg")
+    return "x.jpg is in CMYK colors: save it in RGB"
+
+
+def _cut_off_jpeg(root: Path) -> str:
+    path = root / "train/dog/x.jpg"
+    Image.effect_noise((32, 32), 90).save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    return "x.jpg cannot be decoded .*truncated"
+
+
+def _outside_a_class(root: Path) -> str:
+    picture(root / "train/stray.png", 1)
+    return "train/stray.png is in no class folder: move it into train/<class>/, or remove it"
+
+
+def _table_outside(root: Path) -> str:
+    (root / "test/labels.csv").write_text("cat")
+    return "test/labels.csv is in no class folder"
+
+
+def _two_spellings(root: Path) -> str:
+    for name in ("caf\u00e9", "cafe\u0301"):
+        picture(root / "train" / name / "1.png", 1)
+    return "train/caf. has the name of another class folder: join the two"
+
+
 def _animated(root: Path) -> str:
     first, second = (Image.new("RGB", (32, 32), color) for color in ("red", "blue"))
     first.save(root / "train/dog/1.png", save_all=True, append_images=[second])
@@ -256,7 +321,8 @@ def _bomb(root: Path) -> str:
         _missing, _half, _class_missing, _one_class, _empty_class, _truncated, _not_an_image,
         _wrong_size, _other_file, _link_outside, _split_outside, _link_in_a_circle,
         _link_to_nothing, _folder_like_a_picture, _pipe, _nothing_in_it, _sixteen_bits, _animated,
-        _another_format, _large, _bomb,
+        _another_format, _large, _bomb, _sixteen_bits_a_color, _transparent, _transparent_palette,
+        _transparent_color, _cmyk, _cut_off_jpeg, _outside_a_class, _table_outside, _two_spellings,
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("error")
@@ -280,7 +346,7 @@ def test_broken_bytes_are_refused_by_name_or_read_as_a_picture(folder: Path, end
             broken[chance.randrange(len(broken) // chance.choice((1, 20)))] = chance.randrange(256)
         path.write_bytes(broken[: chance.choice((len(broken), chance.randrange(len(broken))))])
         try:
-            assert folders._picture(path).shape == (3, 32, 32)
+            assert read_picture(path).shape == (3, 32, 32)
         except DataError as error:
             assert str(path) in str(error)
             refused += 1
@@ -339,7 +405,71 @@ def test_cifar10_by_its_names_must_be_whole(tmp_path: Path) -> None:
         load("folder", tmp_path)
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1"])
+# Where the file holds what one sees in the upper right (R) and the upper left (L), by the EXIF
+# orientation: the sides at which its first row and its first column are seen.
+ORIENTATIONS = {
+    1: "LR ..",  # top, left
+    2: "RL ..",  # top, right
+    3: ".. RL",  # bottom, right
+    4: ".. LR",  # bottom, left
+    5: "L. R.",  # left, top
+    6: "R. L.",  # right, top
+    7: ".R .L",  # right, bottom
+    8: ".L .R",  # left, bottom
+}
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_picture_is_turned_as_one_sees_it(tmp_path: Path, orientation: int, ending: str) -> None:
+    held = np.zeros((32, 32, 3), dtype=np.uint8)
+    for y, row in enumerate(ORIENTATIONS[orientation].split()):
+        for x, letter in enumerate(row):
+            held[16 * y : 16 * y + 16, 16 * x : 16 * x + 16] = {"R": 240, "L": 120, ".": 0}[letter]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"x.{ending}"
+    Image.fromarray(held).save(path, exif=exif, quality=100)
+    seen = read_picture(path).mean(axis=0)
+    quarters = [seen[y : y + 16, x : x + 16].mean() for y in (0, 16) for x in (0, 16)]
+    assert quarters == pytest.approx([120, 240, 0, 0], abs=3)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_greys_of_few_bits_span_all_of_8(tmp_path: Path, bits: int) -> None:
+    (tmp_path / "x.png").write_bytes(png(bits, 0, b"\xff" * (4 * bits)))
+    assert read_picture(tmp_path / "x.png").tolist() == [[[255] * 32] * 32] * 3
+
+
+def test_cut_off_pictures_are_refused_where_pillow_was_told_to_fill_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(DataError, match=_cut_off_jpeg(folder)):
+        load("folder", folder)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def test_a_class_is_the_same_in_both_spellings_of_its_name(folder: Path) -> None:
+    (folder / "train/emu").rename(folder / "train/\u00e9mu")
+    (folder / "test/emu").rename(folder / "test/e\u0301mu")
+    data = load("folder", folder)
+    assert data.classes == ("cat", "dog", "\u00e9mu") and len(data.test) == 6
+
+
+def test_a_cache_of_an_earlier_reading_is_not_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "_READING", b"")
+        load("folder", folder)
+    read: list[Path] = []
+    monkeypatch.setattr(folders, "read_picture", lambda path: (read.append(path), ZEROS)[1])
+    load("folder", folder)
+    assert len(read) == 15
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "RGBA", "1"])
 def test_other_image_modes_become_rgb(folder: Path, mode: str) -> None:
     expected = 255 if mode == "1" else 7
     grey = Image.new("RGB", (32, 32), (expected,) * 3)
@@ -398,6 +528,33 @@ def test_cifar10_that_cannot_be_downloaded_says_what_to_do(
     monkeypatch.setattr("torchvision.datasets.utils.download_url", refuse)
     with pytest.raises(DataError, match="put cifar-10-python.tar.gz there"):
         load("cifar10", tmp_path)
+
+
+def test_parallel_first_downloads_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second finds what the first has brought, and what both did never overlaps."""
+    there, inside = threading.Event(), threading.Lock()
+    downloads: list[bool] = []
+
+    class Slow:
+        classes, data, targets = ["a"], np.zeros((1, 32, 32, 3), dtype=np.uint8), [0]
+
+        def __init__(self, root: str, train: bool, download: bool = False) -> None:
+            if there.is_set():
+                return
+            if not download:
+                raise RuntimeError("not found")
+            assert inside.acquire(blocking=False), "two at a time"
+            downloads.append(train)
+            time.sleep(0.2)
+            there.set()
+            inside.release()
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", Slow)
+    with ThreadPoolExecutor(3) as pool:
+        loaded = list(pool.map(lambda _: load("cifar10", tmp_path / "new"), range(3)))
+    assert downloads == [True] and [len(data.train) for data in loaded] == [1, 1, 1]
 
 
 def test_bad_requests_are_named() -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clr_ignite.cifar10.data.folder import DataError, read_folder
+from clr_ignite._files import make_folder
+from clr_ignite.cifar10.data.folder import read_folder
+from clr_ignite.cifar10.data.pictures import DataError
 
 __all__ = ["DataError", "DataSet", "Images", "load"]
 
@@ -96,16 +98,27 @@ def _digits() -> DataSet:
 
 
 def _cifar10(root: Path) -> DataSet:
-    from torchvision.datasets import CIFAR10
-
     try:
-        train, test = (CIFAR10(str(root), train=which, download=True) for which in (True, False))
-    except (OSError, RuntimeError) as error:
+        train, test = _splits(root)
+    except (NotImplementedError, OSError, RuntimeError) as error:
         raise DataError(
             f"CIFAR-10 is not in {root} and could not be downloaded ({error}): put "
             "cifar-10-python.tar.gz there, or give pictures as class folders with --data folder"
         ) from error
     return DataSet("cifar10", tuple(train.classes), _torchvision(train), _torchvision(test))
+
+
+def _splits(root: Path) -> list[Any]:
+    """Train and test; of several processes that find nothing one downloads, the others wait."""
+    from filelock import FileLock
+    from torchvision.datasets import CIFAR10
+
+    try:
+        return [CIFAR10(str(root), train=train) for train in (True, False)]
+    except (OSError, RuntimeError):  # not there, or not whole
+        make_folder(root)
+        with FileLock(root / ".download.lock"):
+            return [CIFAR10(str(root), train=train, download=True) for train in (True, False)]
 
 
 def _torchvision(split: Any) -> Images:

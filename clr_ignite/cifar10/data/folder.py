@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,15 @@ from typing import Any
 import numpy as np
 
 from clr_ignite._files import replacing
+from clr_ignite.cifar10.data.pictures import DataError, read_picture
 
 Array = np.ndarray[Any, Any]
 Split = tuple[Array, Array]  # uint8 (N, 3, 32, 32), int64 (N,)
 
+_READING = b"2"  # counts the ways in which pictures were read: a cache of an earlier one is stale
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-_FORMATS = ("PNG", "JPEG", "BMP")
 _CIFAR10 = ("airplane automobile bird cat deer dog frog horse ship truck").split()
 _CIFAR10_COUNTS = {"train": 5_000, "test": 1_000}
-
-
-class DataError(ValueError):
-    """Data that is missing, incomplete or broken; the message names the file and what to do."""
 
 
 def read_folder(root: Path, cache: Path | None) -> tuple[tuple[str, ...], tuple[Split, Split]]:
@@ -51,8 +50,18 @@ def _list_split(root: Path, split: str) -> dict[str, list[Path]]:
             f"no folder {folder}: pictures are expected as train/<class>/<name>.png and "
             "test/<class>/<name>.png; unpack every part of the data set there"
         )
-    classes = sorted(entry.name for entry in _entries(folder, root) if os.path.isdir(entry))
-    return {name: _list_class(folder / name, root) for name in classes}
+    classes: dict[str, list[Path]] = {}
+    for entry in sorted(_entries(folder, root), key=lambda entry: entry.name):
+        if not os.path.isdir(entry):
+            raise DataError(
+                f"{entry.path} is in no class folder: move it into {split}/<class>/, or remove it"
+            )
+        # One name has several spellings in Unicode, and macOS writes another one than Linux.
+        name = unicodedata.normalize("NFC", entry.name)
+        if name in classes:
+            raise DataError(f"{entry.path} has the name of another class folder: join the two")
+        classes[name] = _list_class(Path(entry.path), root)
+    return dict(sorted(classes.items()))
 
 
 def _list_class(folder: Path, root: Path) -> list[Path]:
@@ -112,41 +121,27 @@ def _decode(classes: Iterable[list[Path]]) -> Split:
     files = [(path, label) for label, paths in enumerate(classes) for path in paths]
     from PIL.Image import DecompressionBombWarning
 
-    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+    with ThreadPoolExecutor() as pool, warnings.catch_warnings(), _whole_files():
         warnings.simplefilter("ignore", DecompressionBombWarning)  # refused for its size below
-        pixels = list(pool.map(_picture, (path for path, _ in files)))
+        pixels = list(pool.map(read_picture, (path for path, _ in files)))
     return np.stack(pixels), np.array([label for _, label in files], dtype=np.int64)
 
 
-def _picture(path: Path) -> Array:
-    """uint8 (3, 32, 32) of one file."""
-    from PIL import Image
+@contextlib.contextmanager
+def _whole_files() -> Iterator[None]:
+    """Where somebody told Pillow to fill up cut-off files with grey, it does not do so here."""
+    from PIL import ImageFile
 
+    before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            _check_picture(path, image)
-            pixels = np.asarray(image.convert("RGB"))
-    except DataError:
-        raise
-    except Exception as error:  # broken bytes bring out whatever the decoder's code may raise
-        raise DataError(f"{path} cannot be decoded ({error}): replace or remove it") from error
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _check_picture(path: Path, image: Any) -> None:
-    """Refuse, before anything is decoded, what would not be the picture that one sees."""
-    if image.size != (32, 32):
-        width, height = image.size
-        raise DataError(f"{path} is {width} x {height} pixels; the nets take 32 x 32: resize it")
-    if getattr(image, "n_frames", 1) > 1:
-        raise DataError(f"{path} is animated: replace it by one of its pictures")
-    if image.mode.startswith(("I", "F")):
-        raise DataError(f"{path} has more than 8 bits a pixel: save it in 8 bits")
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _fingerprint(root: Path, listing: dict[str, dict[str, list[Path]]]) -> str:
     """Of every file's name, size and time: changes whenever a picture does."""
-    sha = hashlib.sha256()
+    sha = hashlib.sha256(_READING)
     for classes in listing.values():
         for path in (path for files in classes.values() for path in files):
             status = path.stat()
