@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from clr_ignite.live.visdom import Sender, address, connect
 from clr_ignite.live.windows import Window
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig, computed
-from tests.visdom_server import PASSWORD, USERNAME, Server, put_front_end_in_place
+from tests.visdom_server import PASSWORD, USERNAME, Server, free_port, put_front_end_in_place
 
 CLR = Triangular(0.01, 0.1, 5)
 
@@ -314,6 +315,58 @@ def test_a_server_that_never_answers_costs_no_more_than_the_time_out(mute: int) 
     assert time.monotonic() - start < 0.5 + 5  # the time-out, and a busy machine's patience
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """A web server that is no Visdom: its address, and the paths that it is asked for."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            away = self.path.startswith("/away")
+            self.send_response(307 if away else 200)
+            if away:
+                self.send_header("Location", "/there")
+            self.end_headers()
+            self.wfile.write(b"<html>not here</html>")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}", asked
+        web.shutdown()
+
+
+def test_the_server_is_asked_itself_whatever_the_environment_says(
+    server: Server, elsewhere: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, asked = elsewhere
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    with plotter(server.url, "direct") as live:
+        live.metrics(1, {"accuracy": 0.5})
+    assert server.traces("held-out accuracy", "direct")["accuracy"] == ([1], [0.5])
+    with pytest.raises(ConnectionError, match=r"; the proxy of \$http_proxy is not used"):
+        connect("http://127.0.0.1", free_port(), None, None, 1.0)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("", "something else answers there: '<html>not here"), ("/away", "sends on to .*/there")],
+)
+def test_what_is_no_visdom_is_named(
+    path: str, words: str, elsewhere: tuple[str, list[str]]
+) -> None:
+    url, asked = elsewhere
+    server, port, base = address(url + path)
+    with pytest.raises(ConnectionError, match=words):
+        connect(server, port, None, None, 1.0, base)
+    assert "/there" not in asked
+
+
 def test_the_interpreters_exit_is_not_held_up(mute: int) -> None:
     code = (
         "from clr_ignite.live import VisdomPlotter\n"
@@ -440,7 +493,10 @@ def test_another_run_leaves_nothing_in_the_panes(server: Server) -> None:
 
 
 def test_the_command_line_draws_and_replays(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("VISDOM_USERNAME", USERNAME)
     monkeypatch.setenv("VISDOM_PASSWORD", PASSWORD)
@@ -464,6 +520,8 @@ def test_the_command_line_draws_and_replays(
     server.client().delete_env("clr_ignite")
     record = str(tmp_path / "test/range_test.json")
     assert main(["replay", out, record, "--visdom", server.url]) == 0
+    assert f"drawn at {server.url}/env/clr_ignite" in capsys.readouterr().out
+    assert server.traces("lr")["lr"] == (list(range(1, 9)), [schedule(t) for t in range(8)])
     assert server.traces("held-out accuracy")["accuracy"] == ([4, 8], accuracy)
     assert len(server.traces("range test 1")["loss"][0]) == 10
 

@@ -73,7 +73,10 @@ def _client_class(timeout: float) -> Any:
 
     class Limited(HTTPAdapter):
         def send(self, *args: Any, **options: Any) -> Any:
-            return super().send(*args, **(options | {"timeout": (timeout, timeout)}))
+            answer = super().send(*args, **(options | {"timeout": (timeout, timeout)}))
+            if answer.is_redirect:
+                raise Refused(f"it sends on to {answer.headers['location']}: give that address")
+            return answer
 
     class Client(visdom.Visdom):  # type: ignore[misc]
         _session: Any
@@ -84,7 +87,6 @@ def _client_class(timeout: float) -> Any:
             if self._session is None:
                 session = requests.Session()
                 session.trust_env = False  # no proxy, and no login out of ~/.netrc
-                session.max_redirects = 0  # nor a third host
                 session.mount("http://", Limited())
                 session.mount("https://", Limited())
                 if self.username:
