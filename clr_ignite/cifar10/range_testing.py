@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ from clr_ignite._checks import count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
-from clr_ignite.cifar10.runs.provenance import claim
+from clr_ignite.cifar10.runs.provenance import Config, check_claim, claim
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.range_test.arguments import threshold
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Linear
 
-_RESULT, _CHECKPOINT = "range_test.json", "checkpoint.pt"
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def range_test(
@@ -33,18 +34,20 @@ def range_test(
     diverge_th: float | None = 4.0,
     progress: bool = False,
     again: bool = False,
+    name: str | None = None,
     on_row: Callable[[RangeTestResult], None] = lambda result: None,
 ) -> RangeTestResult:
     """Sweep along the experiment's schedule and write range_test.json, .csv and .png.
 
     Accuracy is measured on its ``held_out`` training images, never on the test set. A finished
-    test in ``out`` is read and drawn again, not run; a cut-off one goes on from its checkpoint,
-    and one interrupted by an exception leaves its rows in the CSV as well.
+    test in ``out`` is read and, where that can be, drawn again, not run; a cut-off one goes on from
+    its checkpoint, and one interrupted by an exception leaves its rows in the CSV as well.
 
     Args:
         experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0 and
             without averaged weights, which lag behind the rate.
         again: forget what the folder holds and start anew.
+        name: what the experiment is called.
 
     Raises:
         ValueError: ``ema_decay`` is not 0.
@@ -53,26 +56,33 @@ def range_test(
     if experiment.ema_decay:
         raise ValueError(f"ema_decay must be 0 in a range test, got {experiment.ema_decay}")
     seed, every, diverge_th = whole("seed", seed), count("every", every), threshold(diverge_th)
-    settings = {"seed": seed, "every": every, "diverge_th": diverge_th}
-    with RunFolder(out).locked() as folder:
-        if again:
-            folder.clear()
-        claim(folder, experiment, data, torch.device(device), settings)
-        if not (out / _RESULT).exists():
-            _run(
-                experiment,
-                build(experiment, data, seed=seed, device=device),
-                folder,
-                on_row=on_row,
-                every=every,
-                diverge_th=diverge_th,
-                progress=progress,
-            )
-        result = RangeTestResult.from_json(out / _RESULT)
-        (out / _CHECKPOINT).unlink(missing_ok=True)
-        result.to_csv(out / "range_test.csv")
-        result.plot(out / "range_test.png")
+    config = Config.of(experiment, data, name=name, seed=seed, every=every, diverge_th=diverge_th)
+    folder = RunFolder(out)
+    if not again:
+        check_claim(folder, config)
+    if again or not folder.range_test.exists():
+        with folder.locked() as held:
+            if again:
+                held.clear()
+            claim(held, config, torch.device(device))
+            if not held.range_test.exists():
+                parts = build(experiment, data, seed=seed, device=device)
+                options = {"every": every, "diverge_th": diverge_th, "progress": progress}
+                _run(experiment, parts, held, on_row=on_row, **options)
+    result = RangeTestResult.from_json(folder.range_test)
+    _finish(folder, result)
     return result
+
+
+def _finish(folder: RunFolder, result: RangeTestResult) -> None:
+    """Write the views of a result, again where that was cut off; none in a read-only folder."""
+    try:
+        folder.checkpoint.unlink(missing_ok=True)
+        result.to_csv(folder.range_test.with_suffix(".csv"))
+        result.plot(folder.range_test.with_suffix(".png"))
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
 
 
 def _run(
@@ -83,21 +93,19 @@ def _run(
     on_row: Callable[[RangeTestResult], None],
     **options: Any,
 ) -> None:
-    out = folder.path
-
     def write(result: RangeTestResult) -> None:
         folder.check_held()
         on_row(result)
         # Before the test removes its checkpoint: killed in between, it would begin anew.
         if result.stop_reason is not None:
-            result.to_json(out / _RESULT)
+            result.to_json(folder.range_test)
 
-    test = _test(experiment, parts, on_row=write, checkpoint=out / _CHECKPOINT, **options)
+    test = _test(experiment, parts, on_row=write, checkpoint=folder.checkpoint, **options)
     try:
         test.run(parts.trainer, parts.batches)
     except BaseException:
         if test.result is not None:
-            test.result.to_csv(out / "range_test.csv")
+            test.result.to_csv(folder.range_test.with_suffix(".csv"))
         raise
 
 

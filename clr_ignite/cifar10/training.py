@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
 import torch
 from ignite.engine import Engine, Events
@@ -18,8 +18,9 @@ from clr_ignite._checks import check_fields, count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
-from clr_ignite.cifar10.runs.provenance import claim
-from clr_ignite.cifar10.runs.run_folder import RunFolder
+from clr_ignite.cifar10.runs.provenance import Config, check_claim, claim
+from clr_ignite.cifar10.runs.records import Evaluation, Result, diverged, over, summary
+from clr_ignite.cifar10.runs.run_folder import RunFolder, unreadable
 from clr_ignite.handlers import ScheduleHandler
 from clr_ignite.schedules import ends_cycle
 
@@ -29,15 +30,7 @@ _CHECKPOINT = {
     "optimizer": (dict,),
     "seconds": (float,),
 }
-_RESULT = {
-    "iterations": (int,),
-    "accuracy": (float,),
-    "cycle_end_iteration": (int, type(None)),
-    "cycle_end_accuracy": (float, type(None)),
-    "ended_at_cycle_end": (bool,),
-    "diverged": (bool,),
-    "evaluated_on": (str,),
-}
+_RESULT = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Result).items()}
 
 
 def train(
@@ -49,8 +42,9 @@ def train(
     device: torch.device | str = "cpu",
     eval_every: int = 500,
     again: bool = False,
+    name: str | None = None,
     observe: Callable[[Parts], None] = lambda parts: None,
-) -> dict[str, Any]:
+) -> Result:
     """Train into the folder ``out`` and return what ``result.json`` holds.
 
     Evaluations come every ``eval_every`` iterations, at each cycle end and at the last iteration;
@@ -60,33 +54,33 @@ def train(
 
     Args:
         again: forget what the folder holds and start anew.
+        name: what the experiment is called, in the folder and in reports.
         observe: called once with the parts before the run, to attach views such as progress bars.
 
     Raises:
         RunError: ``out`` belongs to another experiment, seed or data set, or is in use.
     """
     seed, eval_every = whole("seed", seed), count("eval_every", eval_every)
-    with RunFolder(out).locked() as folder:
+    config = Config.of(experiment, data, name=name, seed=seed, eval_every=eval_every)
+    folder, place = RunFolder(out), torch.device(device)
+    if not again:
+        check_claim(folder, config)
+        if (done := _result(folder)) is not None:
+            return done  # it may lie where nothing can be written
+    with folder.locked() as held:
         if again:
-            folder.clear()
-        claim(
-            folder, experiment, data, torch.device(device), {"seed": seed, "eval_every": eval_every}
-        )
-        done = _result(folder)
-        if done is None:
-            done = _Run(folder, experiment, data, seed, torch.device(device), eval_every).go(
-                observe
-            )
-    return done
+            held.clear()
+        claim(held, config, place)
+        return _result(held) or _Run(held, experiment, data, seed, place, eval_every).go(observe)
 
 
-def _result(folder: RunFolder) -> dict[str, Any] | None:
+def _result(folder: RunFolder) -> Result | None:
     """Of a finished run; None where there is none."""
-    values = folder.read_json("result.json")
+    values = folder.read_json(folder.result)
     try:
-        return None if values is None else check_fields(values, _RESULT)
+        return None if values is None else cast(Result, check_fields(values, _RESULT))
     except ValueError as error:
-        raise folder.unreadable("result.json", error) from None
+        raise unreadable(folder.result, error) from None
 
 
 @dataclass
@@ -101,7 +95,7 @@ class _Run:
     loss_count: int = 0
     seconds: float = 0.0  # spent before this process
 
-    def go(self, observe: Callable[[Parts], None]) -> dict[str, Any]:
+    def go(self, observe: Callable[[Parts], None]) -> Result:
         started = time.monotonic()
         state = self._saved()
         iteration = state["iteration"] if state else 0
@@ -116,7 +110,7 @@ class _Run:
         observe(self.parts)
         rows = self.folder.rows()
         # Cut off between the last row and the result file: Ignite would start such a run anew.
-        if not rows or not _over(rows[-1], self.experiment.iterations):
+        if not rows or not over(rows[-1], self.experiment.iterations):
             self.parts.trainer.run(self.parts.batches)
         return self._finish(time.monotonic() - started)
 
@@ -127,7 +121,7 @@ class _Run:
             if state is not None:
                 _check_numbers(state, self.experiment.iterations)
         except ValueError as error:
-            raise self.folder.unreadable("checkpoint.pt", error) from error
+            raise unreadable(self.folder.checkpoint, error) from error
         return state
 
     def _load(self, state: dict[str, Any]) -> None:
@@ -143,7 +137,7 @@ class _Run:
             if self.parts.average is not None:
                 self.parts.average.ema_model.load_state_dict(state["average"])
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            raise self.folder.unreadable("checkpoint.pt", error) from error
+            raise unreadable(self.folder.checkpoint, error) from error
         self.seconds = state["seconds"]
 
     def _attach(self, started: float) -> None:
@@ -173,22 +167,20 @@ class _Run:
         self.loss_count += 1
 
     def _evaluate(self, engine: Engine) -> None:
-        iteration = engine.state.iteration
-        train_loss = float(self.loss_sum) / self.loss_count
         metrics = self.parts.evaluator.run(self.parts.eval_batches).metrics
-        self.folder.append_row(
-            {
-                "iteration": iteration,
-                "lr": repr(self.experiment.schedule(iteration - 1)),
-                "train_loss": repr(train_loss),
-                "eval_loss": repr(metrics["loss"]),
-                "eval_accuracy": repr(metrics["accuracy"]),
-                "cycle_end": int(self._at_cycle_end(iteration)),
-            }
-        )
+        weights = self.parts.optimizer.param_groups[0]
+        row: Evaluation = {
+            "iteration": engine.state.iteration,
+            "lr": float(weights["lr"]) / weights.get("lr_mult", 1.0),
+            "train_loss": float(self.loss_sum) / self.loss_count,
+            "eval_loss": metrics["loss"],
+            "eval_accuracy": metrics["accuracy"],
+            "cycle_end": int(self._at_cycle_end(engine.state.iteration)),
+        }
+        self.folder.append_row(row)
         self.loss_sum.zero_()
         self.loss_count = 0
-        if not math.isfinite(train_loss):
+        if diverged(row):
             engine.terminate()
 
     def _checkpoint(self, engine: Engine, *, started: float) -> None:
@@ -204,31 +196,14 @@ class _Run:
             }
         )
 
-    def _finish(self, seconds: float) -> dict[str, Any]:
-        result = summary(self.folder.rows(), self.experiment.iterations)
-        result |= {"evaluated_on": "held-out" if self.experiment.held_out else "test"}
-        result |= {"seconds": round(self.seconds + seconds, 1)}
-        self.folder.write_json("result.json", result)
+    def _finish(self, seconds: float) -> Result:
+        result: Result = {
+            **summary(self.folder.rows(), self.experiment.iterations),
+            "evaluated_on": "held-out" if self.experiment.held_out else "test",
+            "seconds": round(self.seconds + seconds, 1),
+        }
+        self.folder.write_json(self.folder.result, result)
         return result
-
-
-def summary(rows: list[dict[str, float]], iterations: int) -> dict[str, Any]:
-    """Accuracy at the last iteration and at the last cycle end, where the paper reads it.
-
-    ``ended_at_cycle_end`` is False where the run stops in mid-cycle; ``diverged`` is True where
-    the training loss was no longer finite and the run stopped early.
-    """
-    last = rows[-1]
-    ends = [row for row in rows if row["cycle_end"]]
-    at_end = ends[-1] if ends else None
-    return {
-        "iterations": int(last["iteration"]),
-        "accuracy": last["eval_accuracy"],
-        "cycle_end_iteration": int(at_end["iteration"]) if at_end else None,
-        "cycle_end_accuracy": at_end["eval_accuracy"] if at_end else None,
-        "ended_at_cycle_end": bool(last["cycle_end"]),
-        "diverged": last["iteration"] < iterations or not math.isfinite(last["train_loss"]),
-    }
 
 
 def _check_numbers(state: dict[str, Any], iterations: int) -> None:
@@ -241,8 +216,3 @@ def _check_numbers(state: dict[str, Any], iterations: int) -> None:
     loss_sum = state.get("loss_sum", torch.zeros(()))
     if not (isinstance(loss_sum, torch.Tensor) and loss_sum.dim() == 0):
         raise ValueError(f"field 'loss_sum' holds {reprlib.repr(loss_sum)}")
-
-
-def _over(row: dict[str, float], iterations: int) -> bool:
-    """Whether ``row`` is a run's last: at its last iteration, or diverged."""
-    return row["iteration"] >= iterations or not math.isfinite(row["train_loss"])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import builtins
 import configparser
+import contextlib
+import errno
 import importlib
 import json
+import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,8 @@ from clr_ignite.cifar10.cli.speaking import describe
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.report import pictures
-from clr_ignite.cifar10.report.groups import Run, grouped, read_run
+from clr_ignite.cifar10.report.groups import grouped, read_run
+from clr_ignite.cifar10.runs.records import Evaluation
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 COMMANDS = ("range-test", "train", "preview", "experiments", "reproduce", "report", "replay")
@@ -385,7 +390,7 @@ def test_the_experiments_are_listed_by_a_command(capsys: pytest.CaptureFixture[s
 )
 def test_a_run_without_iterations_is_as_long_as_its_schedule(text: str, iterations: int) -> None:
     given = build_parser().parse_args(["train", "--out", "x", "--schedule", text])
-    assert options.training_experiment(given, load("digits")).iterations == iterations
+    assert options.training_experiment(given, load("digits"))[0].iterations == iterations
 
 
 @pytest.mark.parametrize(
@@ -519,6 +524,17 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     assert "sklearn" in said and said.endswith(": pip install clr_ignite[cifar10]\n")
 
 
+def evaluated(iteration: int, accuracy: float) -> Evaluation:
+    return {
+        "iteration": iteration,
+        "lr": 0.1,
+        "train_loss": 1.0,
+        "eval_loss": 1.0,
+        "eval_accuracy": accuracy,
+        "cycle_end": 0,
+    }
+
+
 def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> Path:
     """A run folder of a row of the table, as if it had been trained on CIFAR-10."""
     folder = RunFolder(path)
@@ -527,7 +543,7 @@ def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> P
     classes = "airplane automobile bird cat deer dog frog horse ship truck".split()
     experiment = EXPERIMENTS[name].experiment
     folder.write_json(
-        "config.json",
+        folder.config,
         {
             "experiment": experiment.to_dict(),
             "seed": seed,
@@ -537,9 +553,8 @@ def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> P
     )
     step = experiment.iterations // len(accuracies)
     for number, accuracy in enumerate(accuracies, start=1):
-        row = {"lr": 0.1, "train_loss": 1.0, "eval_loss": 1.0, "cycle_end": 0}
-        folder.append_row(row | {"iteration": number * step, "eval_accuracy": accuracy})
-    folder.write_json("result.json", {})
+        folder.append_row(evaluated(number * step, accuracy))
+    folder.write_json(folder.result, {})
     return path
 
 
@@ -734,15 +749,117 @@ def test_reproduce(
 
 
 def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> None:
-    classes = "airplane automobile bird cat deer dog frog horse ship truck".split()
-    config = {
-        "experiment": EXPERIMENTS["full-triangular2"].experiment.to_dict(),
-        "data": {"classes": classes},
-    }
-    name, row = Run(config, [], {}).row
-    assert name == "full-triangular2" and row is not None and row.published == 81.4
-    config["data"] = {"classes": ["0", "1"]}
-    assert Run(config, [], {}).row == ("full-triangular2", None)
+    path = finished_run(tmp_path / "run", "full-triangular2", 0, [0.7])
+    run = read_run(path)
+    assert run.name == "full-triangular2" and run.row is not None and run.row.published == 81.4
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"data": {"classes": ["0", "1"]}}))
+    assert (read_run(path).name, read_run(path).row) == ("full-triangular2", None)
+
+
+def test_a_run_is_called_what_its_folder_says(tmp_path: Path) -> None:
+    """A folder of an earlier version says nothing: it is called as the table calls its equal."""
+    path = finished_run(tmp_path / "run", "full-decay", 0, [0.7])
+    config = json.loads((path / "config.json").read_text())
+    assert "name" not in config and read_run(path).name == "full-decay"
+    (path / "config.json").write_text(json.dumps(config | {"name": "mine"}))
+    assert (read_run(path).name, read_run(path).row) == ("mine", None)
+    del config["experiment"]["order"]  # nor did earlier versions know all settings
+    (path / "config.json").write_text(json.dumps(config))
+    assert read_run(path).name == "full-decay"
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    path = finished_run(tmp_path / "run", "full-decay", 0, [0.7])
+    (path / "result.json").write_text('{"accuracy": 0.75}')
+    with pytest.raises(RunError, match=r"result\.json holds 0.75 as accuracy, where .* give 0.7:"):
+        read_run(path)
+
+
+OWN = """
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
+from clr_ignite.schedules import Triangular
+
+mine = Experiment(schedule=Triangular(0.001, 0.005, 2), iterations=4, model="quick", batch_size=10)
+row = EXPERIMENTS["quick-caffe"]
+"""
+
+
+def test_an_experiment_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "my_rows.py"
+    file.write_text(OWN)
+    words = ["--threads", "1", "--no-progress", "--out"]
+    assert main(["train", "--experiment", f"{file}:mine", *words, str(tmp_path / "run")]) == 0
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "report")]) == 0
+    assert "\n| mine | 4 | " in capsys.readouterr().out
+    rows = [f"{file}:mine", f"{file}:row", "--data", "digits", "--iterations", "4"]
+    assert main(["reproduce", *rows, *words, str(tmp_path / "all")]) == 0
+    assert (tmp_path / "all/mine-0/result.json").exists()
+    changed = ["--momentum", "0.8", *words, str(tmp_path / "other")]
+    assert main(["train", "--experiment", f"{file}:mine", *changed]) == 0
+    configs = [
+        json.loads((tmp_path / f"{name}/config.json").read_text())
+        for name in ("run", "all/mine-0", "all/row-0", "other")
+    ]
+    assert [config["name"] for config in configs] == ["mine", "mine", None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nothing", "no such rows: nothing; `python -m"),
+        ("{file}:other", "my_rows.py has no experiment other; it has mine, row"),
+        ("{file}x.py:mine", "No such file or directory"),
+        ("{bad}:mine", r"bad.py cannot be run \(ZeroDivisionError: division by zero\)"),
+    ],
+)
+def test_an_experiment_that_is_not_there(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, bad = tmp_path / "my_rows.py", tmp_path / "bad.py"
+    file.write_text(OWN)
+    bad.write_text("1 / 0")
+    asked = text.format(file=file, bad=bad)
+    assert main(["train", "--experiment", asked, "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert re.search(words, said) and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["train"], ["range-test", "--hold-out", "9"], ["report"]])
+def test_what_is_finished_needs_no_lock_and_no_writing(words: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    common = ["--model", "quick", "--batch-size", "10", "--iterations", "4", "--no-progress"]
+    if words[0] != "range-test":
+        common += ["--schedule", "Fixed(0.001)"]
+    made = words if words[0] != "report" else ["train"]
+    assert main([*made, *common, "--out", str(out)]) == 0
+    again = [*words, *common, "--out", str(out)]
+    if words[0] == "report":
+        again = ["report", str(out), "--out", str(tmp_path / "report")]
+    (out / ".lock").unlink()
+    before = {path: path.stat().st_ino for path in out.iterdir()}
+    with watching(out) as written:
+        assert main(again) == 0
+    assert written == []
+    assert {path: path.stat().st_ino for path in out.iterdir()} == before
+
+
+@contextlib.contextmanager
+def watching(folder: Path) -> Iterator[list[str]]:
+    """Refuses to write into ``folder``, as a read-only file system, and notes who tried."""
+    written: list[str] = []
+    real = os.open
+
+    def refuse(path: Any, flags: int, *args: Any, **options: Any) -> int:
+        if str(path).startswith(str(folder)) and flags & os.O_ACCMODE:
+            if ".tmp" not in str(path):  # a picture that may be drawn again
+                written.append(str(path))
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, flags, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        yield written
 
 
 def test_the_report_refuses_what_is_no_finished_run(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_each_list_of_jobs_reads_the_pictures_anew(tmp_path: Path) -> None:
             threads=1,
         )
         reproduce([job, job], here, progress=False)
-        found.append(RunFolder(job.out).read_json("config.json")["data"])  # type: ignore[index]
+        found.append(RunFolder(job.out).read_json(job.out / "config.json")["data"])  # type: ignore[index]
     assert found[0]["train"] != found[1]["train"] and found[0]["classes"] == found[1]["classes"]
 
 

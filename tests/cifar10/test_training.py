@@ -121,6 +121,22 @@ def test_rows_come_at_the_cadence_at_cycle_ends_and_at_the_end(
     assert json.loads((tmp_path / "result.json").read_text()) == result
 
 
+def test_a_row_holds_the_rate_that_the_optimizer_used(data: DataSet, tmp_path: Path) -> None:
+    """Not what the schedule says: something else may have set it."""
+
+    def halve(parts: Parts) -> None:
+        def meddle() -> None:
+            for group in parts.optimizer.param_groups:
+                group["lr"] /= 2
+
+        parts.trainer.add_event_handler(Events.ITERATION_STARTED, meddle)
+
+    with pytest.warns(UserWarning, match="something else sets it"):
+        train(experiment(), data, tmp_path, seed=0, eval_every=5, observe=halve)
+    rows = RunFolder(tmp_path).rows()
+    assert [row["lr"] for row in rows] == [CLR(row["iteration"] - 1) / 2 for row in rows]
+
+
 def test_the_training_loss_is_the_mean_since_the_last_row(data: DataSet, tmp_path: Path) -> None:
     losses: list[float] = []
 
@@ -260,7 +276,7 @@ def test_a_start_that_failed_leaves_the_folder_free(data: DataSet, tmp_path: Pat
     with pytest.raises(ValueError, match="batch_size must be at most"):
         train(experiment(batch_size=10_000), data, tmp_path, seed=0)
     train(experiment(), data, tmp_path, seed=1)
-    config = RunFolder(tmp_path).read_json("config.json")
+    config = RunFolder(tmp_path).read_json(tmp_path / "config.json")
     assert config is not None and (config["seed"], config["experiment"]["batch_size"]) == (1, 10)
 
 
@@ -270,7 +286,7 @@ def test_a_place_is_named_where_it_trained_and_not_where_it_read(
     threads = torch.get_num_threads()
 
     def places() -> list[int]:
-        config = RunFolder(tmp_path).read_json("config.json")
+        config = RunFolder(tmp_path).read_json(tmp_path / "config.json")
         assert config is not None
         return [place["threads"] for place in config["environments"]]
 

@@ -131,7 +131,7 @@ def _reproduce(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "full-triangular2 full-decay --seeds 0-4 --data folder --folder DATA --workers 2",
     )
     command.add_argument(
-        "rows", nargs="*", metavar="NAME", help="rows of the table, see experiments (default: all)"
+        "rows", nargs="*", metavar="NAME", help="see experiments (default: all), or FILE.py:NAME"
     )
     command.add_argument("--seeds", type=seeds, default=[0], help="0-4 or 0,2,7 (default 0)")
     shared.data(command, "cifar10")

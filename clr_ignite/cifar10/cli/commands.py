@@ -6,7 +6,6 @@ import argparse
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from clr_ignite._files import make_folder, printable
 from clr_ignite.cifar10 import range_testing
@@ -27,12 +26,13 @@ from clr_ignite.cifar10.cli.speaking import (
     wants_bar,
 )
 from clr_ignite.cifar10.cli.values import picture
-from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
+from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.report.groups import distinct
 from clr_ignite.cifar10.reproducing import reproduce as run_jobs
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.runs.provenance import read_config
+from clr_ignite.cifar10.runs.records import Evaluation, Result
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 from clr_ignite.cifar10.training import train as train_run
 from clr_ignite.handlers import cycle_end
@@ -45,7 +45,7 @@ from clr_ignite.result import RangeTestResult
 def train(options: argparse.Namespace) -> None:
     """Train into a run folder and print the result."""
     data = prepared_data(options)
-    experiment = training_experiment(options, data)
+    experiment, name = training_experiment(options, data)
 
     def observe(parts: Parts) -> None:
         (show_bar if wants_bar(options) else print_lines)(parts, experiment)
@@ -69,6 +69,7 @@ def train(options: argparse.Namespace) -> None:
             device=options.device,
             eval_every=options.eval_every,
             again=options.again,
+            name=name,
             observe=observe,
         )
     print(describe(result))
@@ -128,7 +129,7 @@ def reproduce(options: argparse.Namespace) -> None:
 
     bars = wants_bar(options)
 
-    def finished(job: Job, result: dict[str, Any]) -> None:
+    def finished(job: Job, result: Result) -> None:
         if not bars:  # else the bar has it
             print(f"{job.name}, seed {job.seed}: {describe(result)}", flush=True)
 
@@ -146,7 +147,7 @@ def replay(options: argparse.Namespace) -> None:
     """Draw what finished runs and range tests left on disk."""
     tests, runs = [], {}
     for path in options.runs:
-        test = path / "range_test.json" if path.is_dir() else path
+        test = RunFolder(path).range_test if path.is_dir() else path
         if test.exists():
             tests.append(RangeTestResult.from_json(test))
         elif rows := RunFolder(path).rows():
@@ -162,27 +163,26 @@ def replay(options: argparse.Namespace) -> None:
             plotter.show("lr", _rates(runs, names))
         for name, rows in zip(names, runs.values(), strict=True):
             for row in rows:
-                iteration = int(row["iteration"])
+                iteration = row["iteration"]
                 plotter.point("loss", name or "loss", iteration, row["train_loss"])
-                measured = {metric: row[f"eval_{metric}"] for metric in ("accuracy", "loss")}
+                measured = {"accuracy": row["eval_accuracy"], "loss": row["eval_loss"]}
                 plotter.metrics(iteration, measured, name)
     if not plotter.close():
         raise ConnectionError(f"no server at {plotter.url} took the curves")
     print(f"drawn at {plotter.page}")
 
 
-def _rates(runs: Mapping[Path, list[dict[str, float]]], names: Sequence[str]) -> Picture:
+def _rates(runs: Mapping[Path, list[Evaluation]], names: Sequence[str]) -> Picture:
     """The rate of every step of some runs, or where it is not known which, those in their rows."""
     curves = []
     for number, ((path, rows), name) in enumerate(zip(runs.items(), names, strict=True)):
         config = read_config(RunFolder(path))
         if config is None:
-            points = [row["iteration"] for row in rows], [row["lr"] for row in rows]
+            at, rates = [row["iteration"] for row in rows], [row["lr"] for row in rows]
         else:
-            schedule = Experiment.from_dict(config["experiment"]).schedule
-            steps, rates = sampled(schedule, int(rows[-1]["iteration"]))
-            points = [step + 1 for step in steps], rates
-        curves.append(Curve(name or "lr", *points, COLORS[number % len(COLORS)]))
+            steps, rates = sampled(config.experiment.schedule, rows[-1]["iteration"])
+            at = [int(step) + 1 for step in steps]
+        curves.append(Curve(name or "lr", at, rates, COLORS[number % len(COLORS)]))
     return Picture(curves, y_label="learning rate")
 
 

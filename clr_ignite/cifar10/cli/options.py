@@ -6,11 +6,12 @@ import argparse
 import functools
 import itertools
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from clr_ignite.cifar10.cli.values import bounds_file, check_rows, share
+from clr_ignite.cifar10.cli.values import bounds_file, named, share
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.experiments.experiment import CHOICES
@@ -51,14 +52,19 @@ def prepared_data(options: argparse.Namespace) -> DataSet:
     return load(options.data, options.folder)
 
 
-def training_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
-    """The row named with --experiment, with every option given put in."""
-    given = _given(options)
+def training_experiment(
+    options: argparse.Namespace, data: DataSet
+) -> tuple[Experiment, str | None]:
+    """The experiment named with --experiment, with every option given put in, and its name.
+
+    There is no name where an option makes it another experiment.
+    """
+    given, (name, base) = _given(options), _named(options)
     if options.hold_out is not None:
         given["held_out"] = options.hold_out
     if options.schedule is not None or options.bounds is not None:
         given["schedule"] = schedule = requested_schedule(
-            options, _per_epoch(options, data, given.get("held_out", 0))
+            options, _per_epoch(base, given, data, given.get("held_out", 0))
         )
         if options.iterations is None and not options.experiment:
             given["iterations"] = _length(schedule)
@@ -68,25 +74,26 @@ def training_experiment(options: argparse.Namespace, data: DataSet) -> Experimen
         raise ValueError("one of --schedule, --bounds and --experiment is needed")
     if options.iterations is not None:
         given["iterations"] = options.iterations
-    return Experiment.from_dict(_row(options) | given)
+    experiment = _with(base, given)
+    return experiment, name if experiment == base else None
 
 
 def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
     """The sweep as an experiment whose schedule runs from --start-lr to --end-lr."""
-    given = _given(options)
+    given, (_, base) = _given(options), _named(options)
     held = len(data.train) // 25 if options.hold_out is None else options.hold_out
     if held < 1:
         raise ValueError(f"--hold-out must be at least 1, got {held}: accuracy is measured there")
     iterations = options.iterations
     if iterations is None:
-        iterations = 8 * _per_epoch(options, data, held)
+        iterations = 8 * _per_epoch(base, given, data, held)
     sweep = {
         "schedule": _sweep(options, iterations),
         "iterations": iterations,
         "held_out": held,
         "ema_decay": 0.0,  # the rate just used shows in the weights themselves
     }
-    experiment = Experiment.from_dict(_row(options) | given | sweep)
+    experiment = _with(base, given | sweep)
     if callable(experiment.momentum):
         raise ValueError(
             f"--momentum must be a number in a range test, got {experiment.momentum!r}: only the "
@@ -115,13 +122,17 @@ def _sweep(options: argparse.Namespace, iterations: int) -> Schedule:
 
 def requested_jobs(options: argparse.Namespace) -> list[Job]:
     """What ``reproduce`` is asked for; looks at names, numbers, device and data beforehand."""
-    check_rows(options.rows)
+    chosen: dict[str, Experiment] = {}
+    for name, experiment in named(*(options.rows or EXPERIMENTS)):
+        if chosen.setdefault(name, experiment) != experiment:
+            raise ValueError(
+                f"two experiments are called {name}: their runs need names of their own"
+            )
     if options.ray is None:
         prepared_data(options)
-    rows = options.rows or list(EXPERIMENTS)
     cores = _cores() if options.ray is None else 1
     return jobs_of(
-        {name: EXPERIMENTS[name].experiment for name in rows},
+        chosen,
         options.seeds,
         options.out,
         iterations=options.iterations,
@@ -177,11 +188,15 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _row(options: argparse.Namespace) -> dict[str, Any]:
+def _named(options: argparse.Namespace) -> tuple[str | None, Experiment | None]:
     if options.experiment is None:
-        return {}
-    check_rows([options.experiment])
-    return EXPERIMENTS[options.experiment].experiment.to_dict()
+        return None, None
+    ((name, experiment),) = named(options.experiment)
+    return name, experiment
+
+
+def _with(base: Experiment | None, given: dict[str, Any]) -> Experiment:
+    return Experiment(**given) if base is None else replace(base, **given)
 
 
 def _refuse_shapes(options: argparse.Namespace, given: str) -> None:
@@ -189,10 +204,9 @@ def _refuse_shapes(options: argparse.Namespace, given: str) -> None:
         raise ValueError(f"--policy and --step-size belong to --bounds, not to {given}")
 
 
-def _per_epoch(options: argparse.Namespace, data: DataSet, held: int) -> int:
-    settings = _row(options) | _given(options)
-    batch_size = int(settings.get("batch_size", Experiment.batch_size))
-    return max(1, (len(data.train) - held) // batch_size)
+def _per_epoch(base: Experiment | None, given: dict[str, Any], data: DataSet, held: int) -> int:
+    default = Experiment.batch_size if base is None else base.batch_size
+    return max(1, (len(data.train) - held) // int(given.get("batch_size", default)))
 
 
 def _length(schedule: Schedule) -> int:

@@ -26,7 +26,8 @@ def common(command: argparse.ArgumentParser) -> None:
     add(
         "--experiment",
         metavar="NAME",
-        help="a row of the table (see experiments), whose settings are the defaults then",
+        help="a row of the table (see experiments), or FILE.py:NAME of your own; its settings are "
+        "the defaults then",
     )
     for name, choices in CHOICES.items():
         text = f"{_MEANINGS[name]} (default {_DEFAULTS[name]})"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from typing import Any
 
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts
+from clr_ignite.cifar10.runs.records import Result
 from clr_ignite.result import RangeTestResult
 
 
@@ -62,7 +62,7 @@ def print_evaluation(result: RangeTestResult) -> None:
         )
 
 
-def describe(result: dict[str, Any]) -> str:
+def describe(result: Result) -> str:
     """A sentence or two on how a run ended."""
     on = result["evaluated_on"]
     text = f"{100 * result['accuracy']:.2f} % ({on}) at iteration {result['iterations']}"
@@ -70,9 +70,7 @@ def describe(result: dict[str, Any]) -> str:
         return f"diverged: {text}"
     if result["ended_at_cycle_end"]:
         return f"{text}, a cycle end"
-    if result["cycle_end_iteration"] is None:
+    at, accuracy = result["cycle_end_iteration"], result["cycle_end_accuracy"]
+    if at is None or accuracy is None:
         return f"{text}; the schedule has no cycle that ends within the run"
-    return (
-        f"{text}, in mid-cycle; at the last cycle end, iteration "
-        f"{result['cycle_end_iteration']}: {100 * result['cycle_end_accuracy']:.2f} %"
-    )
+    return f"{text}, in mid-cycle; at the last cycle end, iteration {at}: {100 * accuracy:.2f} %"

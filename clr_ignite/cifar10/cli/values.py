@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clr_ignite._checks import non_negative, positive
-from clr_ignite.cifar10.experiments import EXPERIMENTS
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, is_own, own
 
 PROG = "python -m clr_ignite.cifar10"
 _LARGE = 2**62
@@ -97,15 +97,16 @@ def seeds(text: str) -> list[int]:
     return found
 
 
-def check_rows(names: list[str]) -> None:
-    """Refuse names that are not in the table of experiments."""
-    unknown = [name for name in names if name not in EXPERIMENTS]
+def named(*texts: str) -> list[tuple[str, Experiment]]:
+    """Names and experiments of rows of the table, or of ``FILE.py:NAME``."""
+    unknown = [text for text in texts if text not in EXPERIMENTS and not is_own(text)]
     if unknown:
         meant = difflib.get_close_matches(unknown[0], EXPERIMENTS, n=1)
         perhaps = f"did you mean {meant[0]}? " if meant else ""
         raise ValueError(
             f"no such rows: {', '.join(unknown)}; {perhaps}`{PROG} experiments` lists them"
         )
+    return [own(text) if is_own(text) else (text, EXPERIMENTS[text].experiment) for text in texts]
 
 
 def bounds_file(path: Path) -> Path:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
-from clr_ignite.cifar10.runs.provenance import read_config, same_data
+from clr_ignite.cifar10.runs.provenance import Config, read_config
+from clr_ignite.cifar10.runs.records import Evaluation, Outcome, summary
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
-from clr_ignite.cifar10.training import summary
 
 _CIFAR10 = set("airplane automobile bird cat deer dog frog horse ship truck".split())
 
@@ -22,25 +21,31 @@ _CIFAR10 = set("airplane automobile bird cat deer dog frog horse ship truck".spl
 class Run:
     """A run folder read back: its configuration, its rows, and a summary of them."""
 
-    config: Mapping[str, Any]
-    rows: Sequence[Mapping[str, float]]
-    summary: Mapping[str, Any]
+    config: Config
+    rows: Sequence[Evaluation]
+    summary: Outcome
 
-    @cached_property
+    @property
     def experiment(self) -> Experiment:
-        return Experiment.from_dict(self.config["experiment"])
+        return self.config.experiment
 
     @cached_property
-    def row(self) -> tuple[str, Row | None]:
-        """The name and row of the table of experiments, else the schedule's text and None.
+    def name(self) -> str:
+        """What the run is called; the schedule's text where it has no name.
 
-        The table is about CIFAR-10: on other data the row is None as well.
+        A folder of an earlier version holds none: it has that of the table's equal experiment.
         """
-        on_cifar10 = set(self.config["data"]["classes"]) == _CIFAR10
-        for name, row in EXPERIMENTS.items():
-            if row.experiment == self.experiment:
-                return name, row if on_cifar10 else None
-        return _rounded(str(self.config["experiment"]["schedule"])), None
+        if self.config.name is not None:
+            return self.config.name
+        found = (name for name, row in EXPERIMENTS.items() if row.experiment == self.experiment)
+        return next(found, _rounded(repr(self.experiment.schedule)))
+
+    @property
+    def row(self) -> Row | None:
+        """The row of the table that it is a run of; on other data than CIFAR-10 None."""
+        row = EXPERIMENTS.get(self.name)
+        same = row is not None and row.experiment == self.experiment
+        return row if same and set(self.config.data["classes"]) == _CIFAR10 else None
 
 
 @dataclass(frozen=True)
@@ -63,23 +68,23 @@ class Group:
     @property
     def row_name(self) -> str:
         """In the table of experiments, if there."""
-        return self.runs[0].row[0]
+        return self.runs[0].name
 
     @property
     def row(self) -> Row | None:
-        return self.runs[0].row[1]
+        return self.runs[0].row
 
     @property
     def curve(self) -> dict[int, float]:
         """Mean accuracy (0..1) by iteration, where all whole runs were evaluated."""
-        curves = [{int(r["iteration"]): r["eval_accuracy"] for r in run.rows} for run in self.whole]
+        curves = [{r["iteration"]: r["eval_accuracy"] for r in run.rows} for run in self.whole]
         shared = sorted(set.intersection(*map(set, curves)))
         return {at: statistics.mean(curve[at] for curve in curves) for at in shared}
 
     @property
     def ends(self) -> list[int]:
         """Iterations at which a cycle ends."""
-        return [int(row["iteration"]) for row in self.whole[0].rows if row["cycle_end"]]
+        return [row["iteration"] for row in self.whole[0].rows if row["cycle_end"]]
 
     @property
     def accuracy(self) -> float:
@@ -97,22 +102,30 @@ def read_run(path: Path) -> Run:
     config, rows = read_config(folder), folder.rows()
     if config is None or not rows:
         raise RunError(f"{path} holds no run: give folders that train wrote")
-    if folder.read_json("result.json") is None:
+    result = folder.read_json(folder.result)
+    if result is None:
         raise RunError(f"{path} holds an unfinished run: start it again to finish it")
-    return Run(config, rows, summary(rows, config["experiment"]["iterations"]))
+    outcome = summary(rows, config.experiment.iterations)
+    for name, value in outcome.items():
+        if result.get(name, value) != value:
+            raise RunError(
+                f"{folder.result} holds {result[name]} as {name}, where the rows in "
+                f"{folder.metrics} give {value}: one of them is damaged"
+            )
+    return Run(config, rows, outcome)
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
     """Rows of the table of experiments in its order, then the others as they were given."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(repr((run.experiment, same_data(run.config["data"]))), []).append(run)
+        found.setdefault(repr((run.experiment, run.config.same_data)), []).append(run)
     for same in found.values():
         _refuse_repeated_seeds(same)
     order = list(EXPERIMENTS)
     alike: dict[str, list[Sequence[Run]]] = {}
     for runs in found.values():
-        alike.setdefault(runs[0].row[0], []).append(runs)
+        alike.setdefault(runs[0].name, []).append(runs)
     groups = [
         Group(name, runs)
         for text, several in alike.items()
@@ -135,7 +148,7 @@ def _rounded(schedule: str) -> str:
 def _told_apart(text: str, several: Sequence[Sequence[Run]]) -> list[str]:
     """``text`` for one, else with the settings in which they differ, or with numbers."""
     settings = [
-        {**runs[0].config["experiment"], "data": runs[0].config["data"].get("name")}
+        {**runs[0].experiment.to_dict(), "data": runs[0].config.data.get("name")}
         for runs in several
     ]
     differing = [key for key in settings[0] if len({repr(one[key]) for one in settings}) > 1]
@@ -160,7 +173,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def _refuse_repeated_seeds(runs: Sequence[Run]) -> None:
-    seeds = [run.config["seed"] for run in runs]
+    seeds = [run.config.seed for run in runs]
     if len(set(seeds)) < len(seeds):
         raise RunError(
             f"the same experiment and seed are given twice (seeds {seeds}): n counts seeds"

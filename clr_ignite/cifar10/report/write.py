@@ -12,7 +12,7 @@ from clr_ignite._files import make_folder, write_text
 from clr_ignite.cifar10.experiments import EXPERIMENTS, FAMILIES
 from clr_ignite.cifar10.report import pictures
 from clr_ignite.cifar10.report.groups import Group, Run, distinct, grouped, read_run
-from clr_ignite.cifar10.runs.run_folder import RunError
+from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 from clr_ignite.result import RangeTestResult
 
 _HEADER = """\
@@ -36,14 +36,14 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
             and ``schedules-<family>.png`` for the rows of each of ``FAMILIES``, with those that
             they are held against; the family of a run outside the table is its model.
     """
-    tests = [path for path in paths if (path / "range_test.json").exists()]
+    tests = [path for path in paths if RunFolder(path).range_test.exists()]
     runs = [path for path in paths if path not in tests and not _is_report(path)]
     if not runs and not tests:
         raise RunError(f"{', '.join(map(str, paths))}: no run and no range test, only reports")
     groups = grouped([read_run(path) for path in runs])
     text = _table(groups) + _not_run(groups) if groups else ""
     sweeps = {
-        name: RangeTestResult.from_json(path / "range_test.json")
+        name: RangeTestResult.from_json(RunFolder(path).range_test)
         for name, path in zip(distinct([path.name for path in tests]), tests, strict=True)
     }
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
@@ -109,9 +109,10 @@ def _table(groups: Sequence[Group]) -> str:
 
 def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> str:
     runs, whole, row = group.runs, group.whole, group.row
-    ends = [run.summary["cycle_end_accuracy"] for run in whole]
+    found = [run.summary["cycle_end_accuracy"] for run in whole]
+    ends = [accuracy for accuracy in found if accuracy is not None]
     at_cycle_end = "no cycle ended"
-    if None not in ends:
+    if ends:
         at_cycle_end = mean_and_spread(ends)
         if not whole[0].summary["ended_at_cycle_end"]:
             at_cycle_end += f", iteration {whole[0].summary['cycle_end_iteration']}"
@@ -155,7 +156,7 @@ def _bounds(name: str, result: RangeTestResult) -> str:
 
 def _is_report(path: Path) -> bool:
     """Such as the one that ``reproduce`` leaves beside its runs."""
-    return (path / "report.md").exists() and not (path / "config.json").exists()
+    return (path / "report.md").exists() and not RunFolder(path).config.exists()
 
 
 def _label(name: str, group: Group) -> str:
@@ -178,7 +179,7 @@ def _letter(number: int) -> str:
 
 def _made_on(run: Run) -> list[str]:
     places = []
-    for place in run.config["environments"]:
+    for place in run.config.environments:
         commit, plus, changes = (place["commit"] or "unknown").partition("+")
         version = f"torch {place['torch']}, commit {commit[:7]}{plus}{changes}"
         device = place["device"] + ", TensorFloat-32" * bool(place.get("tf32"))

@@ -15,20 +15,21 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, cast
 
 from clr_ignite.cifar10.reproducing.jobs import Job, loaded
+from clr_ignite.cifar10.runs.records import Result
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 
-Outcome = tuple[Job, dict[str, Any] | Exception]
-Place = Callable[[Sequence[Job]], Generator[Outcome]]
+Ended = tuple[Job, Result | Exception]
+Place = Callable[[Sequence[Job]], Generator[Ended]]
 
 
-def here(jobs: Sequence[Job]) -> Generator[Outcome]:
+def here(jobs: Sequence[Job]) -> Generator[Ended]:
     """One after the other in this process."""
     loaded.cache_clear()  # the pictures may not be those of an earlier list of jobs any more
     for job in jobs:
         yield job, _caught(job.run)
 
 
-def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Outcome]:
+def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Ended]:
     """``workers`` at a time, each in a process of its own; outcomes as they come.
 
     A process that dies is started again as long as its run got further. Leaving the iterator
@@ -36,7 +37,7 @@ def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Outcome]:
     """
     leaving = threading.Event()
     threads = ThreadPoolExecutor(workers, initializer=_leave_interrupts_to_others)
-    futures: dict[Future[dict[str, Any] | Exception], Job] = {}
+    futures: dict[Future[Result | Exception], Job] = {}
     try:
         for job in jobs:
             futures[threads.submit(_caught, functools.partial(_alone, job, leaving))] = job
@@ -50,7 +51,7 @@ def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Outcome]:
                 process.terminate()
 
 
-def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Outcome]:
+def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Ended]:
     """As tasks of a Ray cluster: ``threads`` CPUs and, on cuda, one GPU each.
 
     A task whose machine dies starts again on another one and goes on from the run folder, which
@@ -79,7 +80,7 @@ def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Outcome]:
         ray.shutdown()
 
 
-def _caught(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:
+def _caught(call: Callable[[], Result]) -> Result | Exception:
     """One run's error is its own: the others go on."""
     try:
         return call()
@@ -87,11 +88,11 @@ def _caught(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:
         return error
 
 
-def _fetched(get: Callable[[Any], Any], reference: Any) -> dict[str, Any] | Exception:
-    return _caught(lambda: cast(dict[str, Any], get(reference)))
+def _fetched(get: Callable[[Any], Any], reference: Any) -> Result | Exception:
+    return _caught(lambda: cast(Result, get(reference)))
 
 
-def _alone(job: Job, leaving: threading.Event) -> dict[str, Any]:
+def _alone(job: Job, leaving: threading.Event) -> Result:
     context = multiprocessing.get_context("spawn")
     while True:
         before = RunFolder(job.out).last_iteration()

@@ -6,12 +6,12 @@ import functools
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import Experiment
+from clr_ignite.cifar10.runs.records import Result
 from clr_ignite.cifar10.runs.run_folder import InUse
 from clr_ignite.cifar10.training import train
 
@@ -21,7 +21,8 @@ class Job:
     """What turns into a run folder; it can be pickled and sent to another process or machine.
 
     Args:
-        name: for people to read.
+        name: what the experiment is called.
+        cut: whether this one is only the beginning of it, which has no name in reports.
         experiment, seed, device, eval_every: as for ``train``.
         out: the run folder, absolute, on a file system that every worker sees.
         data, folder: as ``load`` takes them.
@@ -37,8 +38,9 @@ class Job:
     device: str
     eval_every: int
     threads: int
+    cut: bool = False
 
-    def run(self, *, patience: float = 60.0) -> dict[str, Any]:
+    def run(self, *, patience: float = 60.0) -> Result:
         """Train, or go on, or return at once what is finished.
 
         Args:
@@ -57,6 +59,7 @@ class Job:
                     seed=self.seed,
                     device=self.device,
                     eval_every=self.eval_every,
+                    name=None if self.cut else self.name,
                 )
             except InUse:
                 if time.monotonic() > until:

@@ -12,6 +12,7 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.reproducing.executors import Place
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.reproducing.progress import RunLines
+from clr_ignite.cifar10.runs.records import Result
 from clr_ignite.cifar10.runs.run_folder import RunError
 
 
@@ -31,11 +32,14 @@ def jobs_of(
     """
     jobs = []
     for seed in seeds:
-        for name, experiment in experiments.items():
-            if iterations is not None:
-                experiment = replace(experiment, iterations=min(iterations, experiment.iterations))
+        for name, whole in experiments.items():
+            most = whole.iterations if iterations is None else iterations
+            experiment = replace(whole, iterations=min(most, whole.iterations))
             path = out.absolute() / f"{name}-{seed}"
-            jobs.append(Job(name=name, experiment=experiment, seed=seed, out=path, **settings))
+            cut = experiment != whole
+            jobs.append(
+                Job(name=name, experiment=experiment, cut=cut, seed=seed, out=path, **settings)
+            )
     return jobs
 
 
@@ -45,12 +49,12 @@ def reproduce(
     *,
     progress: bool = True,
     lines: bool = False,
-    finished: Callable[[Job, dict[str, Any]], None] = lambda job, result: None,
+    finished: Callable[[Job, Result], None] = lambda job, result: None,
 ) -> None:
     """Run what is missing of ``jobs``; every run folder resumes where it stopped.
 
     Args:
-        place: what runs them, such as ``_places.here``.
+        place: what runs them, such as ``executors.here``.
         progress: a bar for each run.
         lines: without bars, a line at each run's start and at each evaluation.
         finished: called with each job and its result as it ends.

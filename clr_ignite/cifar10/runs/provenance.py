@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -15,7 +16,7 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.runs.environment import environment
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
-_CONFIG = {"experiment": (dict,), "seed": (int,), "data": (dict,), "environments": (list,)}
+_FIELDS = {"experiment": (dict,), "seed": (int,), "data": (dict,), "environments": (list,)}
 _DATA = {"classes": (list,)}
 _ENVIRONMENT = {
     "device": (str,),
@@ -52,49 +53,115 @@ class AnotherRun(RunError):
         )
 
 
-def claim(
-    folder: RunFolder,
-    experiment: Experiment,
-    data: DataSet,
-    device: torch.device,
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the configuration into a fresh folder, or hold it against the one that is there.
-
-    A folder in which nothing was measured is fresh. The place is added to those that the
-    configuration names, unless all that is asked for is already there.
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What results were made with, as ``config.json`` holds it.
 
     Args:
+        name: what the experiment is called; None where it has no name.
+        experiment: what was trained.
         settings: what else decides the outcome, such as the seed.
-
-    Raises:
-        RunError: the folder belongs to something else; the message names the difference.
+        data: the data set's name and classes, and fingerprints of its splits.
+        environments: the places where it trained, in their order.
     """
-    config: dict[str, Any] = {
-        "experiment": experiment.to_dict(),
-        **settings,
-        "data": {
+
+    name: str | None
+    experiment: Experiment
+    settings: Mapping[str, Any]
+    data: Mapping[str, Any]
+    environments: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def of(
+        cls, experiment: Experiment, data: DataSet, *, name: str | None = None, **settings: Any
+    ) -> Self:
+        """What a run or a range test that is about to start is made with."""
+        facts = {
             "name": data.name,
             "classes": list(data.classes),
             "train": digest(data.train),
             "test": digest(data.test),
-        },
-    }
-    environments = []
+        }
+        return cls(name=name, experiment=experiment, settings=settings, data=facts)
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return int(self.settings["seed"])
+
+    @property
+    def same_data(self) -> dict[str, Any]:
+        """What makes ``data`` the same: not its name, which is its folder's."""
+        return {name: value for name, value in self.data.items() if name != "name"}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON's view."""
+        return {
+            "name": self.name,
+            "experiment": self.experiment.to_dict(),
+            **self.settings,
+            "data": self.data,
+            "environments": list(self.environments),
+        }
+
+    @classmethod
+    def from_dict(cls, values: object) -> Self:
+        """The reverse of :meth:`to_dict`; a field of the experiment that is missing, or the name,
+        is of an earlier version and has its default.
+
+        Raises:
+            TypeError, ValueError: naming the field.
+        """
+        known = dict(check_fields(values, _FIELDS))
+        name = known.pop("name", None)
+        check_fields({"name": name}, {"name": (str, type(None))})
+        check_fields(known["data"], _DATA)
+        for place in known["environments"]:
+            check_fields(place, _ENVIRONMENT)
+        return cls(
+            name=name,
+            experiment=Experiment.from_dict(known.pop("experiment")),
+            data=known.pop("data"),
+            environments=known.pop("environments"),
+            settings=known,
+        )
+
+
+def claim(folder: RunFolder, config: Config, device: torch.device) -> None:
+    """Write the configuration into a fresh folder, or hold it against the one that is there.
+
+    A folder in which nothing was measured is fresh. The place is added to those that the
+    configuration names.
+
+    Raises:
+        RunError: the folder belongs to something else; the message names the difference.
+    """
+    known = check_claim(folder, config)
+    if known is not None:
+        config = replace(config, settings=known.settings, environments=known.environments)
+    place = environment(device)
+    if place not in config.environments:
+        config = replace(config, environments=[*config.environments, place])
+    folder.write_json(folder.config, config.to_dict())
+
+
+def check_claim(folder: RunFolder, config: Config) -> Config | None:
+    """The configuration that the folder has, with which ``config`` agrees; None: it is fresh.
+
+    Raises:
+        RunError: as :func:`claim`.
+    """
     known = None if folder.empty else read_config(folder)
     if known is not None:
         _refuse_another(folder, known, config)
-        if folder.finished:
-            return
-        environments = known["environments"]
-    place = environment(device)
-    if place not in environments:
-        environments = [*environments, place]
-    folder.write_json("config.json", config | {"environments": environments})
+    return known
 
 
-def _refuse_another(folder: RunFolder, known: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    there, here = _settings(known), _settings(config)
+def _refuse_another(folder: RunFolder, known: Config, config: Config) -> None:
+    there, here = (
+        {**one.experiment.to_dict(), **one.settings, "data": one.same_data}
+        for one in (known, config)
+    )
     differences = {
         name: (there[name], here[name])
         for name in here
@@ -104,39 +171,19 @@ def _refuse_another(folder: RunFolder, known: Mapping[str, Any], config: Mapping
         raise AnotherRun(folder.path, differences)
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """By name, all that makes a run another one."""
-    data = {"data": same_data(config["data"])}
-    flat = {**config, **config["experiment"], **data}
-    return {name: flat[name] for name in flat if name not in ("experiment", "environments")}
-
-
-def read_config(folder: RunFolder) -> dict[str, Any] | None:
+def read_config(folder: RunFolder) -> Config | None:
     """The configuration in ``folder``, or None where there is none.
 
     Raises:
         RunError: one that :func:`claim` did not write; the message names the file and the field.
     """
-    values = folder.read_json("config.json")
-    if values is None:
-        return None
+    values = folder.read_json(folder.config)
     try:
-        check_fields(values, _CONFIG)
-        check_fields(values["data"], _DATA)
-        for place in values["environments"]:
-            check_fields(place, _ENVIRONMENT)
-        # One written before a field was added has its default.
-        values["experiment"] = Experiment.from_dict(values["experiment"]).to_dict()
+        return None if values is None else Config.from_dict(values)
     except (TypeError, ValueError) as error:
         raise RunError(
-            f"{folder.path / 'config.json'} was not written by a run ({error}): remove the folder"
+            f"{folder.config} was not written by a run ({error}): remove the folder"
         ) from None
-    return values
-
-
-def same_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a configuration's ``data`` the same: not the name, which is its folder's."""
-    return {name: value for name, value in data.items() if name != "name"}
 
 
 def digest(images: Images) -> str:

@@ -25,13 +25,7 @@ from clr_ignite._files import (
     sync_folder,
     write_text,
 )
-
-COLUMNS = ("iteration", "lr", "train_loss", "eval_loss", "eval_accuracy", "cycle_end")
-_HEADER = ",".join(COLUMNS)
-_FILES = (
-    *("result.json", "metrics.csv", "range_test.json", "range_test.csv"),
-    "checkpoint.pt",
-)
+from clr_ignite.cifar10.runs.records import HEADER, Evaluation, line_of, read_line
 
 
 class RunError(RuntimeError):
@@ -53,6 +47,31 @@ class RunFolder:
 
     path: Path
     _identity: tuple[int, int] | None = None  # of the folder that is locked
+
+    @property
+    def config(self) -> Path:
+        """What the results were made with."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A run's evaluations."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a run or a range test goes on."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def result(self) -> Path:
+        """How a run ended; there once it has."""
+        return self.path / "result.json"
+
+    @property
+    def range_test(self) -> Path:
+        """A finished range test; beside it the same as CSV and as a picture."""
+        return self.path / "range_test.json"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Self]:
@@ -87,26 +106,30 @@ class RunFolder:
             )
 
     @property
+    def _measured(self) -> list[Path]:
+        sweep = [self.range_test, self.range_test.with_suffix(".csv")]
+        return [self.result, self.metrics, *sweep, self.checkpoint]
+
+    @property
     def empty(self) -> bool:
         """Whether nothing has been measured here yet, whoever claimed the folder."""
-        return not any((self.path / name).exists() for name in _FILES)
+        return not any(path.exists() for path in self._measured)
 
     @property
     def finished(self) -> bool:
         """Whether a run or a range test has ended here."""
-        return any((self.path / name).exists() for name in ("result.json", "range_test.json"))
+        return self.result.exists() or self.range_test.exists()
 
     def clear(self) -> None:
         """Forget the run or range test in this folder, which is locked; pictures stay."""
-        for name in _FILES:
-            (self.path / name).unlink(missing_ok=True)
+        for path in self._measured:
+            path.unlink(missing_ok=True)
         sync_folder(self.path)
         # Last, for it says whose the others are.
-        (self.path / "config.json").unlink(missing_ok=True)
+        self.config.unlink(missing_ok=True)
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
-        """The content of ``name``, or None where there is no such file."""
-        path = self.path / name
+    def read_json(self, path: Path) -> dict[str, Any] | None:
+        """The content of one of its files, or None where there is no such file."""
         try:
             values = parse_json(read_text(path))
         except FileNotFoundError:
@@ -117,62 +140,56 @@ class RunFolder:
             raise RunError(f"{path} holds no object: remove the folder")
         return values
 
-    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+    def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
+        """Make ``values`` the content of one of its files."""
         self.check_held()
-        write_text(self.path / name, json.dumps(values, indent=2, allow_nan=False) + "\n")
+        write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint."""
         self.check_held()
-        write_checkpoint(self.path / "checkpoint.pt", state)
+        write_checkpoint(self.checkpoint, state)
 
     def load_checkpoint(self, fields: Mapping[str, tuple[type, ...]] = {}) -> dict[str, Any] | None:
         """The last checkpoint (tensors on the CPU) with at least these fields, or None."""
-        path = self.path / "checkpoint.pt"
-        if not path.exists():
+        if not self.checkpoint.exists():
             return None
         try:
-            return check_fields(read_checkpoint(path, map_location="cpu"), fields)
+            return check_fields(read_checkpoint(self.checkpoint, map_location="cpu"), fields)
         except Exception as error:  # a broken archive has many names
-            raise self.unreadable(path.name, error) from error
+            raise unreadable(self.checkpoint, error) from error
 
-    def unreadable(self, name: str, error: Exception) -> RunError:
-        """The error for a file whose content is not a run's, or not this run's."""
-        reason = str(error).partition("\n")[0]
-        return RunError(
-            f"{self.path / name} cannot be read ({type(error).__name__}: {reason}): remove it to "
-            "start again"
-        )
-
-    def append_row(self, row: Mapping[str, object]) -> None:
+    def append_row(self, row: Evaluation) -> None:
+        """Add an evaluation to the CSV, synced."""
         self.check_held()
-        path = self.path / "metrics.csv"
-        header = "" if path.exists() else f"{_HEADER}\n"
-        append_text(path, header + ",".join(str(row[name]) for name in COLUMNS) + "\n")
+        header = "" if self.metrics.exists() else f"{HEADER}\n"
+        append_text(self.metrics, header + line_of(row))
 
-    def rows(self) -> list[dict[str, float]]:
+    def rows(self) -> list[Evaluation]:
         """The evaluations so far; a torn last line is left out."""
-        path = self.path / "metrics.csv"
         try:
-            text = read_text(path)
+            text = read_text(self.metrics)
         except FileNotFoundError:
             return []
         except UnicodeDecodeError as error:
-            raise RunError(f"{path}: not written by a run ({error})") from None
-        rows: list[dict[str, float]] = []
+            raise RunError(f"{self.metrics}: not written by a run ({error})") from None
+        rows: list[Evaluation] = []
         for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
             try:
                 if number > 1:
-                    rows.append(_read_row(line, after=rows[-1]["iteration"] if rows else 0))
-                elif line != _HEADER:
-                    raise ValueError(f"the columns are not {_HEADER}")
-            except ValueError as error:
-                raise RunError(f"{path}, line {number}: not written by a run ({error})") from None
+                    rows.append(read_line(line, after=rows[-1]["iteration"] if rows else 0))
+                elif line != HEADER:
+                    raise ValueError(f"the columns are not {HEADER}")
+            except (OverflowError, ValueError) as error:
+                raise RunError(
+                    f"{self.metrics}, line {number}: not written by a run ({error})"
+                ) from None
         return rows
 
     def last_iteration(self) -> int:
         """Of the last evaluation; 0 where there is none."""
         rows = self.rows()
-        return int(rows[-1]["iteration"]) if rows else 0
+        return rows[-1]["iteration"] if rows else 0
 
     def keep_rows(self, last_iteration: int, digest: str | None = None) -> None:
         """Drop what the CSV holds beyond ``last_iteration``, the checkpoint's; 0 is none.
@@ -183,30 +200,30 @@ class RunFolder:
         Raises:
             RunError: the CSV is not the one that the checkpoint goes on from.
         """
-        path, rows = self.path / "metrics.csv", self.rows()
+        rows = self.rows()
         kept = [row for row in rows if row["iteration"] <= last_iteration]
         if (kept[-1]["iteration"] if kept else 0) != last_iteration:
             raise self._contradiction(f"no row of iteration {last_iteration}")
         # One row may be written of which the checkpoint was not; without one, all begins again.
         if kept and len(rows) > len(kept) + 1:
-            raise self._contradiction(f"rows up to iteration {rows[-1]['iteration']:g}")
+            raise self._contradiction(f"rows up to iteration {rows[-1]['iteration']}")
         if not kept:
-            path.unlink(missing_ok=True)
+            self.metrics.unlink(missing_ok=True)
             return
-        lines = "".join(read_text(path).splitlines(keepends=True)[: len(kept) + 1])
+        lines = "".join(read_text(self.metrics).splitlines(keepends=True)[: len(kept) + 1])
         if digest not in (None, _digest(lines)):
             raise self._contradiction("other rows than were written")
-        write_text(path, lines)
+        write_text(self.metrics, lines)
 
     def _contradiction(self, what: str) -> RunError:
         return RunError(
-            f"{self.path / 'metrics.csv'} has {what}, where checkpoint.pt goes on at another: "
+            f"{self.metrics} has {what}, where checkpoint.pt goes on at another: "
             "remove the checkpoint to start again"
         )
 
     def digest(self) -> str:
         """A fingerprint of the rows so far."""
-        return _digest(read_text(self.path / "metrics.csv"))
+        return _digest(read_text(self.metrics))
 
 
 def _digest(lines: str) -> str:
@@ -231,13 +248,9 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _read_row(line: str, *, after: float) -> dict[str, float]:
-    cells = line.split(",")
-    if len(cells) != len(COLUMNS):
-        raise ValueError(f"{len(cells)} cells instead of {len(COLUMNS)}")
-    row = {name: float(cell) for name, cell in zip(COLUMNS, cells, strict=True)}
-    if not (row["iteration"].is_integer() and row["iteration"] > after):
-        raise ValueError(f"iteration {cells[0]} after {after:g}")
-    if row["cycle_end"] not in (0, 1):
-        raise ValueError(f"cycle_end is neither 0 nor 1 but {cells[-1]}")
-    return row
+def unreadable(path: Path, error: Exception) -> RunError:
+    """The error for a file whose content is not a run's, or not this run's."""
+    reason = str(error).partition("\n")[0]
+    return RunError(
+        f"{path} cannot be read ({type(error).__name__}: {reason}): remove it to start again"
+    )

@@ -1,0 +1,38 @@
+"""Experiments of one's own, which stand in a Python file: ``FILE.py:NAME``."""
+
+from __future__ import annotations
+
+import runpy
+
+from clr_ignite.cifar10.experiments.entry import Row
+from clr_ignite.cifar10.experiments.experiment import Experiment
+
+
+def is_own(text: str) -> bool:
+    """Whether ``text`` has the form ``FILE.py:NAME``."""
+    file, _, name = text.rpartition(":")
+    return file.endswith(".py") and name.isidentifier()
+
+
+def own(text: str) -> tuple[str, Experiment]:
+    """The name and the experiment of ``FILE.py:NAME``; the file is run.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it cannot be run, or NAME is no Experiment and no Row in it.
+    """
+    file, _, name = text.rpartition(":")
+    try:
+        values = runpy.run_path(file)
+    except OSError:
+        raise
+    except Exception as error:  # whatever its author wrote
+        raise ValueError(f"{file} cannot be run ({type(error).__name__}: {error})") from error
+    found = {
+        key: value.experiment if isinstance(value, Row) else value
+        for key, value in values.items()
+        if isinstance(value, Experiment | Row)
+    }
+    if name not in found:
+        raise ValueError(f"{file} has no experiment {name}; it has {', '.join(found) or 'none'}")
+    return name, found[name]
