@@ -39,6 +39,12 @@ def attached_handlers(engine: Engine) -> Iterator[Callable[..., Any]]:
             yield _unwrapped(handler)
 
 
+def step_function(engine: Engine) -> Callable[..., Any]:
+    """The function that ``engine`` calls with each batch."""
+    found: Callable[..., Any] = engine._process_function
+    return found
+
+
 @contextlib.contextmanager
 def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]]:
     """Inside the block ``engine`` is fresh and alone; after it, as it was, however it ended.

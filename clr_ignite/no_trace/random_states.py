@@ -58,7 +58,11 @@ def generators(holders: Iterable[object]) -> list[Any]:
     """The generators that can be reached from loaders, pipelines and augmentations, each once."""
     # What a model or an optimizer holds is in a snapshot, and is much.
     outside = [one for one in holders if not isinstance(one, nn.Module | torch.optim.Optimizer)]
-    return [one for one in reachable(outside, _KINDS) if type(one) is not random.SystemRandom]
+    return reachable(outside, _draws)
+
+
+def _draws(one: object) -> bool:
+    return isinstance(one, _KINDS) and not isinstance(one, random.SystemRandom)
 
 
 def _state(generator: Any) -> Any:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import types
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ _ITEMS = 200  # of each container; a data set's pictures need not all be asked
 _ENDS = (type, types.ModuleType, str, bytes, int, float, Tensor, np.ndarray, Engine, State)
 
 
-def reachable(roots: Iterable[object], kinds: tuple[type, ...]) -> list[Any]:
-    """Every object of ``kinds``, each once, the nearest first and always in the same order.
+def reachable(roots: Iterable[object], wanted: Callable[[object], bool]) -> list[Any]:
+    """Every object that is ``wanted``, each once, the nearest first and always in the same order.
 
-    It goes through attributes and slots, containers, bound methods, partial functions and what
-    functions close over; not into classes, modules, Engines, and what belongs to the outside.
+    It goes through attributes and slots, containers, bound methods, partial functions, what
+    functions close over and the globals that they name; not into what is wanted, classes, modules,
+    Engines, and what belongs to the outside.
     """
     known: dict[int, object] = {}
     found = []
@@ -34,7 +35,7 @@ def reachable(roots: Iterable[object], kinds: tuple[type, ...]) -> list[Any]:
         if one is None or isinstance(one, _ENDS) or id(one) in known:
             continue
         known[id(one)] = one
-        if isinstance(one, kinds):
+        if wanted(one):
             found.append(one)
         else:
             waiting.extend(_held(one))
@@ -52,6 +53,7 @@ def _held(one: Any) -> Iterator[object]:
         yield one.__self__
     elif isinstance(one, types.FunctionType):
         yield from (one.__defaults__, one.__kwdefaults__)
+        yield from (one.__globals__.get(name) for name in one.__code__.co_names)
         for cell in one.__closure__ or ():
             try:
                 yield cell.cell_contents

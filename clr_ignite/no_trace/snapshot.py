@@ -68,7 +68,8 @@ class Snapshot:
 
 def can_be_saved(one: object) -> bool:
     """Whether ``one`` has content that a Snapshot takes, or attributes."""
-    return _take(one) is not None or has_attributes(one)
+    taken = _take(one) is not None and not isinstance(one, frozenset)
+    return taken or has_attributes(one)
 
 
 def _failures(restores: Iterable[Restore]) -> Iterator[tuple[Restore, Exception]]:

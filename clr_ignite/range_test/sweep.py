@@ -12,6 +12,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from clr_ignite._scalars import Value, floats
+from clr_ignite.optimizers.compiled import keep_compiled
 from clr_ignite.optimizers.rates import factor, factor_keys, put_rates
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.pending import Pending, never_stepped
@@ -73,6 +74,7 @@ class Sweep:
     def attach(self, trainer: Engine, stack: contextlib.ExitStack) -> None:
         """Act on ``trainer``'s private run; ``stack`` undoes what outlasts it."""
         stack.callback(self.optimizer.register_step_pre_hook(self.before_step).remove)
+        keep_compiled(trainer, self.optimizer, stack)
         trainer.add_event_handler(Events.ITERATION_STARTED, self.started)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self.completed)
         stack.callback(self.read)

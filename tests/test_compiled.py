@@ -1,0 +1,94 @@
+"""Around a compiled optimizer step a range test compiles nothing, and training keeps its bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch._dynamo
+from ignite.engine import Engine, Events
+from torch import Tensor, nn
+from torch._dynamo.utils import counters
+
+from clr_ignite import LRRangeTest
+
+SLOW = pytest.mark.slow
+DATA = [torch.randn(8, 4, generator=torch.Generator().manual_seed(i)) for i in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+def graphs() -> int:
+    return int(counters["stats"]["unique_graphs"])
+
+
+def training(rate: Any, around: str) -> tuple[Engine, LRRangeTest]:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.Adam(model.parameters(), rate() if callable(rate) else rate)
+
+    def update() -> None:
+        optimizer.step()
+
+    kinds = {"the step": optimizer.step, "a function": update}
+    fast = torch.compile(kinds[around], backend="eager")
+
+    def step(engine: Engine, batch: Tensor) -> float:
+        optimizer.zero_grad()
+        loss = model(batch).square().mean()
+        loss.backward()
+        fast()
+        return loss.item()
+
+    saved = {"model": model, "optimizer": optimizer}
+    return Engine(step), LRRangeTest(optimizer, 0.0, 0.2, 8, to_save=saved, diverge_th=None)
+
+
+CASES = [
+    pytest.param(rate, warm, around, marks=() if (warm, around) == (0, "the step") else SLOW)
+    for rate in (0.1, lambda: torch.tensor(0.1))
+    for warm in (0, 1)
+    for around in ("the step", "a function")
+]
+
+
+@pytest.mark.parametrize(("rate", "warm", "around"), CASES)
+def test_it_makes_no_graphs_and_leaves_the_step_as_it_was(
+    rate: Any, warm: int, around: str
+) -> None:
+    def losses(tested: bool) -> tuple[list[float], int]:
+        torch._dynamo.reset()
+        counters.clear()
+        trainer, test = training(rate, around)
+        if warm:
+            trainer.run(DATA)
+        if tested:
+            before = graphs()
+            result = test.run(trainer, DATA)
+            assert len(result) == 8 and graphs() == before
+        found: list[float] = []
+        handler = lambda engine: found.append(engine.state.output)  # noqa: E731
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, handler)
+        trainer.run(DATA, max_epochs=4)
+        return found, graphs()
+
+    assert losses(True) == losses(False)
+
+
+@SLOW
+def test_a_stance_of_the_users_own_comes_back() -> None:
+    trainer, test = training(0.1, "the step")
+    with torch.compiler.set_stance("force_eager"):
+        test.run(trainer, DATA)
+        trainer.run(DATA)
+        assert graphs() == 0  # still eager
+    trainer.run(DATA, max_epochs=2)
+    assert graphs() == 1
