@@ -6,14 +6,11 @@ import contextlib
 import errno
 import fcntl
 import json
-import os
 import pickle
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -448,35 +445,6 @@ def test_the_commit_is_gits() -> None:
         assert commit() is None
     else:
         assert (commit() or "").removesuffix("+changes") == head.stdout.strip()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_the_command_cleanly_and_it_resumes(
-    tmp_path: Path, number: signal.Signals, code: int
-) -> None:
-    command = [sys.executable, "-m", "clr_ignite.cifar10", "train", "--model", "quick"]
-    command += ["--schedule", "Triangular(0.001, 0.005, 4)", "--batch-size", "10"]
-    command += ["--eval-every", "5", "--no-progress", "--iterations", "200"]
-    quiet = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "text": True}
-    out = [*command, "--out", str(tmp_path / "cut")]
-    process = subprocess.Popen(out, stderr=subprocess.PIPE, **quiet)  # type: ignore[call-overload]
-    while not (tmp_path / "cut" / "checkpoint.pt").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(number)
-    words = {130: "interrupted", 143: "terminated"}[code]
-    expected = f"{words}; the same command goes on from its last checkpoint\n"
-    assert process.communicate()[1] == expected
-    assert process.returncode == code
-    for name in ("cut", "whole"):
-        subprocess.run(
-            [*command, "--out", str(tmp_path / name)],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            **quiet,  # type: ignore[call-overload]
-        )
-    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
 def spoiled(out: Path, name: str, change: Any) -> None:

@@ -7,8 +7,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +14,16 @@ import pytest
 import torch
 
 from tests.cifar10.deaths import contents, differences
-from tests.cifar10.test_reproducing import children_of
+from tests.cifar10.processes import (
+    finish,
+    pictures_in,
+    processes_of,
+    start,
+    wait_for_a_checkpoint,
+)
 
 SWEEP = "range-test --model quick --batch-size 10 --iterations 200 --hold-out 60 --eval-every 70"
-TABLE = "reproduce quick-caffe quick-ancestor-triangular --data digits --iterations 60"
+TABLE = "reproduce quick-caffe quick-ancestor-triangular --iterations 60"
 TRAIN = "train --model quick --batch-size 10 --schedule Triangular(0.001,0.005,25) --iterations 60"
 COMMANDS = {
     "range-test": SWEEP,
@@ -27,23 +31,16 @@ COMMANDS = {
     "reproduce --workers 2": f"{TABLE} --eval-every 7 --workers 2",
     "train": f"{TRAIN} --eval-every 7",
 }
-OTHERS = sorted(COMMANDS.keys() - {"train"})
 slow = pytest.mark.slow
+# One of them always, all of them in the slow suite.
+COMMAND = [pytest.param(name, marks=[slow] * (name != "train")) for name in COMMANDS]
 
 
-def start(command: str, out: Path) -> subprocess.Popen[str]:
-    words = [*COMMANDS[command].split(), "--threads", "1", "--no-progress", "--out", str(out)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "clr_ignite.cifar10", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+def words(command: str, folder: Path) -> str:
+    return f"{COMMANDS[command]} --data folder --folder {pictures_in(folder)}"
 
 
-@slow
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMAND)
 @pytest.mark.parametrize(
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
@@ -52,23 +49,14 @@ def test_a_signal_to_the_whole_group_ends_it_in_one_line(
     command: str, number: signal.Signals, code: int, word: str, tmp_path: Path
 ) -> None:
     """As Ctrl-C in a terminal: every process of the command gets it."""
-    process = start(command, tmp_path / "cut")
-    while not list((tmp_path / "cut").rglob("checkpoint.pt")):
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = start(words(command, tmp_path), tmp_path / "cut")
+    wait_for_a_checkpoint(process, tmp_path / "cut")
     os.killpg(process.pid, number)
     _, said = process.communicate()
     assert said == f"{word}; the same command goes on from its last checkpoint\n"
     assert process.returncode == code
     assert list((tmp_path / "cut").rglob("checkpoint.pt"))
-    for name in ("cut", "whole"):
-        again = start(command, tmp_path / name)
-        assert again.communicate()[1] == "" and again.returncode == 0
-    assert differences(contents(tmp_path / "whole"), contents(tmp_path / "cut")) == []
-
-
-def processes_of(pid: int) -> list[int]:
-    return [pid, *(one for child in children_of(pid) for one in processes_of(child))]
+    held_against_a_whole_run(command, tmp_path / "cut")
 
 
 def fill_up(pid: int) -> None:
@@ -93,19 +81,16 @@ def held_against_a_whole_run(command: str, out: Path) -> None:
         torch.load(path, weights_only=True)
     whole = out.with_name("whole")
     for place in (out, whole):
-        again = start(command, place)
-        assert again.communicate()[1] == "" and again.returncode == 0
+        finish(words(command, out.parent), place)
     assert differences(contents(whole), contents(out)) == []
 
 
-@pytest.mark.parametrize("command", ["train", *(pytest.param(c, marks=slow) for c in OTHERS)])
+@pytest.mark.parametrize("command", COMMAND)
 def test_files_that_cannot_grow_give_one_line_and_the_run_goes_on(
     command: str, tmp_path: Path
 ) -> None:
-    process = start(command, tmp_path / "cut")
-    while not list((tmp_path / "cut").rglob("checkpoint.pt")):
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = start(words(command, tmp_path), tmp_path / "cut")
+    wait_for_a_checkpoint(process, tmp_path / "cut")
     fill_up(process.pid)
     _, said = process.communicate()
     assert process.returncode == 2
@@ -119,7 +104,7 @@ def test_a_full_disk_gives_one_line_and_the_run_goes_on(command: str, tmp_path: 
     """There is room for one checkpoint, not for the next one beside it."""
     (tmp_path / "cut").mkdir()
     with small_disk(tmp_path / "cut", "2500k" if command == "range-test" else "2m"):
-        process = start(command, tmp_path / "cut")
+        process = start(words(command, tmp_path), tmp_path / "cut")
         _, said = process.communicate()
         assert process.returncode == 2
         assert said.count("\n") == 1 and "[Errno 28] No space left on device" in said
