@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import os
 import pickle
 import re
 import shutil
