@@ -1,8 +1,15 @@
-"""Run by torchrun in tests/test_distributed.py: a test or a training on every rank, as JSON."""
+"""Run by torchrun in tests/test_distributed.py: tests and trainings on every rank, as JSON.
+
+    torchrun ... tests/distributed_script.py FOLDER CASE ...
+
+One start serves all cases, each of which finds a folder of its own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import itertools
 import json
 import math
@@ -139,13 +146,17 @@ def run(case: str, rank: int | None, ranks: int = 2) -> dict[str, Any]:
     }
 
 
-def main(local_rank: int, case: str, out: str) -> None:
-    rank, ranks, folder = idist.get_rank(), idist.get_world_size(), Path(out)
-    if case in ("train", "die"):
-        found = train(case, rank, ranks, folder / "checkpoint.pt")
-    else:
-        found = run(case, rank, ranks)
-    (folder / f"{rank}.json").write_text(json.dumps(found))
+def main(local_rank: int, out: str, *cases: str) -> None:
+    rank, ranks = idist.get_rank(), idist.get_world_size()
+    for case in cases:
+        folder = Path(out) / case
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            if case in ("train", "die"):
+                found = train(case, rank, ranks, folder / "checkpoint.pt")
+            else:
+                found = run(case, rank, ranks)
+        (folder / f"{rank}.json").write_text(json.dumps(found | {"said": said.getvalue()}))
 
 
 if __name__ == "__main__":
