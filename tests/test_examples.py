@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clr_ignite import RangeTestResult
+from clr_ignite.cifar10.__main__ import main
+from tests.cifar10.processes import pictures_in
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = ("china", "flower")  # scikit-learn's photographs
@@ -46,19 +50,28 @@ def test_quickstart(tmp_path: Path) -> None:
 
 
 def test_range_test(tmp_path: Path) -> None:
-    text = run("range_test.py", tmp_path, "--iterations", "120")
+    text = run("range_test.py", tmp_path, "--iterations", "40")
     result = RangeTestResult.from_json(tmp_path / "range_test.json")
-    assert len(result) == 120 and len(result["accuracy"][0]) == 40
+    assert len(result) == 40 and len(result["accuracy"][0]) == 40
     assert text.strip() == str(result.suggest())
     assert is_png(tmp_path / "range_test.png")
-    assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 121
+    assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 41
 
 
 def test_cifar10_clr(tmp_path: Path) -> None:
+    """120 pictures in batches of 100 are an epoch of one batch: cycles end at 8 and 16."""
+    (tmp_path / "empty").mkdir()
+    pictures = ("--data", "folder", "--folder", str(pictures_in(tmp_path)))
+    text = run("cifar10_clr.py", tmp_path / "empty", *pictures, "--cycles", "2")
+    assert re.findall(r"iteration (\d+): [\d.]+% of the test images", text) == ["8", "16"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_cifar10_clr_learns_the_digits(tmp_path: Path) -> None:
     text = run("cifar10_clr.py", tmp_path, "--cycles", "1")
     (accuracy,) = re.findall(r"iteration 112: ([\d.]+)% of the test images", text)
     assert float(accuracy) > 80
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_resume(tmp_path: Path) -> None:
@@ -85,16 +98,44 @@ def test_visdom_live(tmp_path: Path) -> None:
     assert float(accuracy) > 80
 
 
-def test_own_data(tmp_path: Path) -> None:
-    """Two classes of its own pictures, through the command line alone."""
-    text = run("own_data.py", tmp_path)
-    classes = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("own/data/*/*"))
+def check_own_data(folder: Path, text: str, iterations: int) -> float:
+    """The accuracy that its report gives."""
+    classes = sorted(str(path.relative_to(folder)) for path in folder.glob("own/data/*/*"))
     assert classes == [f"own/data/{split}/{name}" for split in ("test", "train") for name in NAMES]
-    (accuracy,) = re.findall(r"^([\d.]+) % \(test\) at iteration 500, a cycle end", text, re.M)
-    assert float(accuracy) > 95
-    bounds = RangeTestResult.from_json(tmp_path / "own/range-test/range_test.json").suggest()
-    report = (tmp_path / "own/report/report.md").read_text()
-    assert f"Triangular(base_lr={bounds.base_lr}, max_lr={bounds.max_lr}" in report
+    (accuracy,) = re.findall(
+        rf"^([\d.]+) % \(test\) at iteration {iterations}, a cycle end", text, re.M
+    )
+    bounds = RangeTestResult.from_json(folder / "own/range-test/range_test.json").suggest()
+    schedule = f"Triangular(base_lr={bounds.base_lr}, max_lr={bounds.max_lr}"
+    assert schedule in (folder / "own/triangular/config.json").read_text()
+    assert "| Triangular(base_lr=" in (folder / "own/report/report.md").read_text()
+    return float(accuracy)
+
+
+def test_own_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its commands in this process, cut short."""
+    plain_run = subprocess.run
+    short = {"range-test": ["--iterations", "60"], "train": ["--iterations", "100"], "report": []}
+
+    def run_here(words: list[str], **options: Any) -> object:
+        if words[:3] != [sys.executable, "-m", "clr_ignite.cifar10"]:
+            return plain_run(words, **options)
+        return main([*words[3:], *short.pop(words[3])])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["own_data.py"])
+    monkeypatch.setattr(subprocess, "run", run_here)
+    runpy.run_path(str(EXAMPLES / "own_data.py"), run_name="__main__")
+    assert check_own_data(tmp_path, capsys.readouterr().out, 100) > 40
+    assert short == {}
+
+
+@pytest.mark.slow
+def test_own_data_in_full(tmp_path: Path) -> None:
+    """Two classes of its own pictures, through the command line alone."""
+    assert check_own_data(tmp_path, run("own_data.py", tmp_path), 500) > 95
 
 
 def test_every_example_has_its_test() -> None:
