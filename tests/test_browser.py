@@ -38,7 +38,7 @@ def page(server: Server) -> Iterator[Any]:
 
     environment = dict(os.environ, VISDOM_USERNAME=USERNAME, VISDOM_PASSWORD=PASSWORD)
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE), "--visdom", server.url, "--epochs", "8"],
+        [sys.executable, str(EXAMPLE), "--visdom", server.url, "--epochs", "4"],
         env=environment, capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert f"drawn at {server.url}/env/clr_ignite" in done.stdout
@@ -104,7 +104,7 @@ def test_curves_are_drawn(
 
 def test_titles_legends_and_text_are_there(page: Any) -> None:
     text = page.locator("body").inner_text()
-    assert "iteration 560 of 560" in text and ", best 0." in text
+    assert "iteration 280 of 280" in text and ", best 0." in text
     plot = plot_of(page, "range test 1")
     legend = [entry.text_content() for entry in plot.locator(".legendtext").all()]
     assert legend[:3] == ["loss", "loss, smoothed", "held-out accuracy"]
