@@ -1,5 +1,5 @@
 """A range test of which only the optimizer and ``to_save`` are given: range, steps, spacing, how
-often it evaluates, and the step size of the schedule that follows."""
+often it evaluates, and the schedule that follows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
 from torch.nn import functional as F
 
-from clr_ignite import LRRangeTest, RangeTestResult, repeat_range_test
+from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, repeat_range_test
 from clr_ignite.range_test.plan import Plan
+from clr_ignite.schedules import Triangular
 from tests.rigs import Rig
 from tests.test_result import result_of
 
@@ -123,3 +125,67 @@ def test_the_length_of_an_epoch_is_kept_in_json_and_old_files_are_read(tmp_path:
         path.write_text(json.dumps(values | {"epoch_length": wrong}))
         with pytest.raises(ValueError, match="field 'epoch_length' holds"):
             RangeTestResult.from_json(path)
+
+
+RANGES = {
+    "one ratio": ([1e-4, 1e-3], [0.1, 1.0], "exponential"),
+    "a ratio that grows": ([1e-4, 1e-4, 1e-6], [0.1, 1.0, 0.01], "exponential"),
+    "one end": (1e-4, [0.1, 0.4], "exponential"),
+    "linear, from 0": ([0.0, 0.0], [0.1, 0.02], "linear"),
+    "linear": ([0.0, 0.01, 0.0], [0.1, 0.02, 1.0], "linear"),
+}
+
+
+@pytest.mark.parametrize("policy", ["triangular", "triangular2", "onecycle"])
+@pytest.mark.parametrize("ranges", RANGES)
+def test_groups_with_ranges_of_their_own_train_at_rates_that_were_tested_together(
+    ranges: str, policy: Any
+) -> None:
+    start, end, mode = RANGES[ranges]
+    plan = Plan(start, end, 81, mode)
+    sweeps = plan.schedules(len(end))
+    result = RangeTestResult(
+        start_lr=plan.start_lr, end_lr=plan.end_lr, num_iter=81, step_mode=mode
+    )
+    for row in range(81):
+        rates = [sweep(row) for sweep in sweeps]
+        height = min(1.0, max(0.0, (row - 20) / 40))
+        result.add_row(
+            iteration=row + 1,
+            lr=rates[0],
+            group_lr=rates,
+            loss=2.3 - height,
+            evaluation={"accuracy": height, "loss": 2.3 - height},
+        )
+    schedules = result.schedule(7, policy)
+    bounds = result.suggest()
+    assert isinstance(schedules, list) and len(schedules) == len(end)
+    assert (schedules[0].base_lr, schedules[0].max_lr) == (bounds.base_lr, bounds.max_lr)
+    for at in (0, 7):  # the base, the peak
+        rates = [schedule(at) for schedule in schedules]
+        # On the sweep, rates lie on one line, in logs where it is exponential.
+        line = np.log if mode == "exponential" else np.asarray
+        rows = [np.interp(line(rates[0]), line(result.lr), line(c)) for c in result.group_lr]
+        assert line(rates) == pytest.approx(rows, rel=1e-9, abs=1e-12)
+
+
+def test_such_schedules_run_and_keep_the_tested_ratio() -> None:
+    rig = Rig()
+    first, *others = rig.model.parameters()
+    groups = [{"params": [first]}, {"params": others, "lr_mult": 3.0}]
+    rig.optimizer = torch.optim.SGD(groups, lr=0.1)
+    test = bare(rig, [1e-5, 1e-4], [1.0, 10.0], 100, "exponential", diverge_th=None)
+    result = test.run(rig.trainer, rig.loader)
+    assert result.group_lr[1][50] == pytest.approx(30 * result.group_lr[0][50], rel=1e-12)
+    schedules = [Triangular(1e-3, 1e-2, 3), Triangular(1e-2, 1e-1, 3)]
+    ScheduleHandler(rig.optimizer, lr=schedules).attach(rig.trainer)
+    rig.trainer.run(rig.loader)
+    one, other = (group["lr"] for group in rig.optimizer.param_groups)
+    assert other == pytest.approx(30 * one, rel=1e-12)
+    again = RangeTestResult.from_dict(json.loads(json.dumps(result.to_dict())))
+    assert (again.start_lr, again.end_lr) == ((1e-5, 1e-4), (1.0, 10.0))
+
+
+def test_one_range_for_each_of_one_group_is_one_schedule() -> None:
+    result = result_of(80, start_lr=(0.0,), end_lr=(0.02,))
+    assert result.schedule(5) == result_of(80).schedule(5)

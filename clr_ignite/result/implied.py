@@ -1,7 +1,9 @@
-"""The schedule that a pair of suggested bounds implies."""
+"""The schedule that a pair of suggested bounds implies, or one for each param group."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Literal, get_args
 
 from clr_ignite._checks import choice, count
@@ -9,6 +11,8 @@ from clr_ignite.schedules import OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds
 
 Policy = Literal["triangular", "triangular2", "onecycle"]
+Implied = Triangular | Triangular2 | OneCycle
+Rates = float | tuple[float, ...]
 
 
 def implied(
@@ -17,7 +21,7 @@ def implied(
     epoch_length: int | None,
     policy: Policy,
     total: int | None,
-) -> Triangular | Triangular2 | OneCycle:
+) -> Implied:
     """See :meth:`clr_ignite.RangeTestResult.schedule`."""
     choice("policy", policy, get_args(Policy))
     if bounds.base_lr is None or bounds.max_lr is None:
@@ -37,3 +41,34 @@ def implied(
         return Triangular2(*pair, step_size)
     length = total if total is not None else 2 * step_size + max(2, step_size // 4)
     return OneCycle(*pair, step_size, length, bounds.base_lr / 100)
+
+
+def for_groups(bounds: Bounds, start_lr: Rates, end_lr: Rates, step_mode: str) -> list[Bounds]:
+    """For each param group with a range of its own: its rates where the first group had ``bounds``.
+
+    Only one element where all groups had the same range.
+    """
+    starts, ends = ((one if isinstance(one, tuple) else (one,)) for one in (start_lr, end_lr))
+    groups = max(len(starts), len(ends))
+    starts, ends = starts * (groups // len(starts)), ends * (groups // len(ends))
+    (first, last), *others = zip(starts, ends, strict=True)
+
+    def beside(rate: float | None, start: float, end: float) -> float | None:
+        if rate is None:
+            return None
+        if step_mode == "exponential":
+            share = math.log(rate / first) / math.log(last / first)
+            return start * math.pow(end / start, share)
+        return max(0.0, start + (end - start) * (rate - first) / (last - first))
+
+    return [
+        bounds,
+        *(
+            replace(
+                bounds,
+                base_lr=beside(bounds.base_lr, start, end),
+                max_lr=beside(bounds.max_lr, start, end),
+            )
+            for start, end in others
+        ),
+    ]

@@ -15,8 +15,7 @@ from clr_ignite._smoothing import MISSING, moving_average, running_median
 from clr_ignite.pictures import Picture
 from clr_ignite.result import files
 from clr_ignite.result.curves import Drawn, picture_of, read_by_default
-from clr_ignite.result.implied import Policy, implied
-from clr_ignite.schedules import OneCycle, Triangular, Triangular2
+from clr_ignite.result.implied import Implied, Policy, for_groups, implied
 from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
 
 Rates = float | tuple[float, ...]
@@ -181,8 +180,11 @@ class RangeTestResult(Drawn):
 
     def schedule(
         self, step_size: int | None = None, policy: Policy = "triangular", total: int | None = None
-    ) -> Triangular | Triangular2 | OneCycle:
-        """The schedule that the suggested bounds imply.
+    ) -> Implied | list[Implied]:
+        """The schedule that the suggested bounds imply, for :class:`~clr_ignite.ScheduleHandler`.
+
+        After a test with a range for each param group it is a list with a schedule for each: the
+        bounds are the first group's, the others have the rates that they had beside them.
 
         Args:
             step_size: half a cycle, in optimizer steps. By default 4 epochs of the loader that the
@@ -194,7 +196,11 @@ class RangeTestResult(Drawn):
             ValueError: a bound is missing; the message carries the reason. No ``step_size`` where
                 the test's loader had no length.
         """
-        return implied(self.suggest(), step_size, self.epoch_length, policy, total)
+        schedules = [
+            implied(bounds, step_size, self.epoch_length, policy, total)
+            for bounds in for_groups(self.suggest(), self.start_lr, self.end_lr, self.step_mode)
+        ]
+        return schedules if len(schedules) > 1 else schedules[0]
 
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data."""

@@ -177,7 +177,10 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
         raise ValueError("--bounds needs a --step-size here: how long an epoch is, is not known")
     if step_size is None and per_epoch is not None:
         step_size = step_size_from_epochs(4, per_epoch)
-    return result.schedule(step_size, options.policy or "triangular")
+    schedule = result.schedule(step_size, options.policy or "triangular")
+    if isinstance(schedule, list):
+        raise ValueError(f"--bounds must be of a test with one range for all groups, got {path}")
+    return schedule
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
