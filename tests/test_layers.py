@@ -19,6 +19,7 @@ PACKAGE = ROOT / "clr_ignite"
 PUBLIC = {
     "clr_ignite": "LRRangeTest RangeTestResult RepeatedResult ScheduleHandler cycle_end "
     "repeat_range_test",
+    "clr_ignite.any_loop": "lambda_lr",
     "clr_ignite.handlers": "ScheduleHandler cycle_end",
     "clr_ignite.live": "VisdomPlotter",
     "clr_ignite.plots": "new_axes plot_bands plot_curves plot_range_test plot_schedules save",
