@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from clr_ignite._metrics import higher_is_better
 from clr_ignite._smoothing import running_median
 
 Points = tuple[Sequence[float], Sequence[float]]
@@ -88,7 +89,7 @@ def range_test(
     metrics: Mapping[str, Points],
     **options: Any,
 ) -> Picture:
-    """A range test: losses on the left axis, held-out metrics on the right, over the rate.
+    """A range test: losses on the left axis, other held-out metrics on the right, over the rate.
 
     Args:
         options: of the :class:`Picture`.
@@ -99,11 +100,14 @@ def range_test(
         curves.append(Curve("loss, smoothed", rates, smoothed, look="thick", better="lower"))
     curves += [
         Curve(
-            f"held-out {name}", *points, COLORS[number], "points", right=True, better=better(name)
+            f"held-out {name}",
+            *(*points, COLORS[number], "points"),
+            right="loss" not in name,
+            better=better(name),
         )
         for number, (name, points) in enumerate(metrics.items(), start=1)
     ]
-    return _over_rates(curves, ", ".join(metrics), options)
+    return _over_rates(curves, ", ".join(n for n in metrics if "loss" not in n), options)
 
 
 def range_tests(
@@ -114,17 +118,17 @@ def range_tests(
         Curve(
             f"{name}, mean",
             *(rates, means, COLORS[number]),
-            right=number > 0,
+            right="loss" not in name,
             spread=spreads,
             better=better(name),
         )
         for number, (name, (rates, means, spreads)) in enumerate(bands.items())
     ]
-    return _over_rates(curves, ", ".join(list(bands)[1:]), options)
+    return _over_rates(curves, ", ".join(name for name in bands if "loss" not in name), options)
 
 
 def _over_rates(curves: list[Curve], right_label: str, options: Mapping[str, Any]) -> Picture:
-    return Picture(curves, "learning rate", "training loss", right_label, **options)
+    return Picture(curves, "learning rate", "loss", right_label, **options)
 
 
 def marks(
@@ -137,9 +141,10 @@ def marks(
 
 def better(name: str) -> Better | None:
     """Which values of a metric of that name are good, where the name tells."""
-    if any(word in name.lower() for word in ("loss", "error", "perplexity")):
-        return "lower"
-    return "higher" if "accuracy" in name.lower() else None
+    try:
+        return "higher" if higher_is_better(name) else "lower"
+    except ValueError:
+        return None
 
 
 def sampled(

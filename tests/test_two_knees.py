@@ -13,8 +13,8 @@ from clr_ignite.suggestions.knees import (
     _binned,
     _is_geometric,
     _median3,
-    _noise,
     fit,
+    noise_of,
 )
 
 RATES = np.linspace(0.01, 0.40, 40)
@@ -28,7 +28,7 @@ def knees(*corners: tuple[float, float]) -> np.ndarray:
 
 def test_noise_is_the_standard_deviation_whatever_the_slope() -> None:
     y = np.random.default_rng(0).normal(0, 0.3, 20_000) + np.linspace(0, 500, 20_000)
-    assert _noise(y) == pytest.approx(0.3, rel=0.03)
+    assert noise_of(y) == pytest.approx(0.3, rel=0.03)
 
 
 def test_medians_of_three_with_the_ends_repeated() -> None:

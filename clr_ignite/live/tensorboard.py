@@ -47,7 +47,7 @@ class TensorBoardPlotter(Observer):
 
     def close(self) -> None:
         """Write what is waiting and end; may be called again."""
-        self.flush()
+        self.read_losses()
         for pane, text in self._texts.items():
             self._write("add_text", pane, text.replace("<br>", "  \n"))
         self._texts.clear()

@@ -13,9 +13,9 @@ from clr_ignite._smoothing import MISSING
 from clr_ignite.pictures import Picture, marks, range_tests
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
-from clr_ignite.result.curves import Drawn, read_by_default
+from clr_ignite.result.curves import Drawn
 from clr_ignite.result.files import write_csv
-from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
+from clr_ignite.suggestions import Bounds
 
 Setup = Callable[[int], Sequence[Any]]
 Band = tuple[list[float], list[float], list[float]]
@@ -36,12 +36,14 @@ class RepeatedResult(Drawn):
     def __getitem__(self, name: str) -> Band:
         """Of a held-out metric, or of ``"loss"``: rates, means and sample standard deviations.
 
+        ``"held-out loss"`` is the metric of that name, ``"loss"`` alone the training loss.
         A rate that some tests did not reach has the mean of those that did; values that are not
         finite are left out; the deviation is 0 where one value is left.
         """
         at: dict[float, list[float]] = {}
         for result in self.results:
-            pairs = (result.lr, result.loss) if name == "loss" else result[name]
+            held_out = name.removeprefix("held-out ")
+            pairs = (result.lr, result.loss) if name == "loss" else result[held_out]
             for rate, value in zip(*pairs, strict=True):
                 if np.isfinite(rate) and np.isfinite(value):
                     at.setdefault(rate, []).append(value)
@@ -56,29 +58,36 @@ class RepeatedResult(Drawn):
         first, *others = (result.metrics for result in self.results)
         return tuple(name for name in first if all(name in names for names in others))
 
-    def pairs(self, metric: str | None = None) -> list[Bounds]:
-        """What each test alone suggests."""
-        return [result.suggest(metric) for result in self.results]
+    def pairs(self, metric: str | None = None, **options: Any) -> list[Bounds]:
+        """What each test alone suggests; options as of ``RangeTestResult.suggest``."""
+        return [result.suggest(metric, **options) for result in self.results]
 
-    def suggest(self, metric: str | None = None) -> Bounds:
-        """The bounds that the mean curve supports; the reason tells how far the seeds agree."""
-        metric = metric or read_by_default(self.metrics)
-        rates, means, _ = self["loss" if metric is None else metric]
-        found = bounds_from_loss(rates, means) if metric is None else smith_bounds(rates, means)
-        alone = self.pairs(metric)
+    def suggest(self, metric: str | None = None, **options: Any) -> Bounds:
+        """The geometric means of what the tests suggest; the reason tells how far they agree.
+
+        Args:
+            metric, options: as of :meth:`clr_ignite.RangeTestResult.suggest`.
+        """
+        alone = self.pairs(metric, **options)
         words = [
             _agreement("base_lr", [bounds.base_lr for bounds in alone]),
             _agreement("max_lr", [bounds.max_lr for bounds in alone]),
         ]
-        reason = f"{found.reason}; over {len(alone)} seeds {', '.join(words)}"
-        return Bounds(found.base_lr, found.max_lr, reason)
+        told = next((one for one in alone if one.max_lr is not None), alone[0])
+        reason = f"{told.metric or 'curve'} over {len(alone)} seeds: {', '.join(words)}"
+        if told.max_lr is None:
+            reason += f"; {told.reason}"
+        rates = ([getattr(one, name) for one in alone] for name in ("base_lr", "max_lr", "lr"))
+        base_lr, max_lr, lr = map(_geometric_mean, rates)
+        return Bounds(base_lr, max_lr, reason, lr, told.metric)
 
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data: means with bands of one standard deviation."""
         bounds = self.suggest(metric)
-        names = ["loss", metric or read_by_default(self.metrics)]
+        read = bounds.metric if bounds.metric.startswith("held-out") else metric
+        beside = "accuracy" if metric is None and "accuracy" in self.metrics else None
         return range_tests(
-            {name: self[name] for name in names if name is not None},
+            {name: self[name] for name in ("loss", read, beside) if name is not None},
             marks=marks(bounds.base_lr, bounds.max_lr, bounds.lr),
             title=bounds.reason,
             log=self.results[0].step_mode == "exponential",
@@ -134,6 +143,13 @@ def repeat_range_test(
         test = LRRangeTest(optimizer, start_lr, end_lr, num_iter, to_save=to_save, **options, **own)
         results.append(test.run(trainer, data))
     return RepeatedResult(chosen, results)
+
+
+def _geometric_mean(rates: Iterable[float | None]) -> float | None:
+    """Of the rates that are there; of one that is 0, 0."""
+    known = [rate for rate in rates if rate is not None]
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(known)))) if known else None
 
 
 def _agreement(name: str, rates: Sequence[float | None]) -> str:

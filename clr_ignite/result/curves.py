@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clr_ignite import plots
 from clr_ignite._smoothing import fitting_beta, moving_average
 from clr_ignite.pictures import Curve, Picture, marks, range_test
+from clr_ignite.result.reading import read_by_default
 from clr_ignite.suggestions import Bounds
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ class Drawn:
 
         Args:
             where: a file to write, or Axes to draw on; new Axes by default.
-            metric: the one held-out metric to read and draw; by default accuracy alone where
-                there is one, else all of them.
+            metric: the one held-out metric to read and draw; by default the one that
+                :meth:`suggest` reads, and accuracy where there is one.
         """
         if not isinstance(where, str | Path):
             return plots.draw(self.picture(metric), where)
@@ -62,11 +62,6 @@ class Drawn:
         return f'{words}<img src="data:image/png;base64,{base64.b64encode(drawn).decode()}">'
 
 
-def read_by_default(metrics: Iterable[str]) -> str | None:
-    """The held-out metric that is read where none is named; None: the training loss."""
-    return "accuracy" if "accuracy" in metrics else None
-
-
 def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | None) -> Picture:
     """The picture of a range test.
 
@@ -75,11 +70,13 @@ def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | Non
         metric: the held-out metric that was asked for.
     """
     read = metric or read_by_default(result.metrics)
+    beside = [] if metric else [name for name in ("accuracy",) if name in result.metrics]
+    names = dict.fromkeys([*([read] if read else []), *beside]) or result.metrics
     smoothed = moving_average(result.loss, fitting_beta(len(result)))
     picture = range_test(
         (result.lr, result.loss),
         smoothed,
-        {name: result[name] for name in ([read] if read else result.metrics)},
+        {name: result[name] for name in names},
         log=result.step_mode == "exponential",
         title=f"step {len(result):,} of {result.num_iter:,}",
     )
@@ -88,14 +85,23 @@ def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | Non
         picture.title = bounds.reason + ended
         picture.marks = marks(bounds.base_lr, bounds.max_lr, bounds.lr)
         if bounds.curve[0]:
-            _add_as_read(picture, bounds, on_right=read is not None and bounds.metric == read)
+            _add_as_read(picture, bounds)
     return picture
 
 
-def _add_as_read(picture: Picture, bounds: Bounds, on_right: bool) -> None:
+def _add_as_read(picture: Picture, bounds: Bounds) -> None:
     """The curve that the rates were read from; it takes the place of the smoothed loss."""
-    like = picture.curves[2 if on_right else 1]
+    held_out = [
+        one for one in picture.curves if one.name.removeprefix("held-out ") in bounds.metric
+    ]
+    like = held_out[0] if bounds.metric.startswith("held-out") else picture.curves[1]
     curve = Curve(
-        f"{bounds.metric}, as read", *bounds.curve, like.color, "thick", on_right, None, like.better
+        f"{bounds.metric}, as read",
+        *bounds.curve,
+        like.color,
+        "thick",
+        like.right,
+        None,
+        like.better,
     )
-    picture.curves = [one for one in picture.curves if on_right or one is not like] + [curve]
+    picture.curves = [one for one in picture.curves if one.look != "thick"] + [curve]

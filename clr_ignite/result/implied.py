@@ -68,6 +68,7 @@ def for_groups(bounds: Bounds, start_lr: Rates, end_lr: Rates, step_mode: str) -
                 bounds,
                 base_lr=beside(bounds.base_lr, start, end),
                 max_lr=beside(bounds.max_lr, start, end),
+                lr=beside(bounds.lr, start, end),
             )
             for start, end in others
         ),

@@ -12,11 +12,12 @@ import numpy as np
 
 from clr_ignite._checks import count, non_negative, whole
 from clr_ignite._smoothing import MISSING, moving_average, running_median
-from clr_ignite.pictures import Picture
+from clr_ignite.pictures import Picture, better
 from clr_ignite.result import files
-from clr_ignite.result.curves import Drawn, picture_of, read_by_default
+from clr_ignite.result.curves import Drawn, picture_of
 from clr_ignite.result.implied import Implied, Policy, for_groups, implied
-from clr_ignite.suggestions import Bounds, bounds_from_loss, smith_bounds
+from clr_ignite.result.reading import Rule, suggested
+from clr_ignite.suggestions import Bounds
 
 Rates = float | tuple[float, ...]
 
@@ -162,21 +163,30 @@ class RangeTestResult(Drawn):
         means, spreads = ([float(of(losses)) for losses in held] for of in (np.mean, np.std))
         return list(self.lr[:: self.hold]), means, spreads
 
-    def suggest(self, metric: str | None = None) -> Bounds:
-        """``base_lr`` and ``max_lr`` by the paper's rule, with the reason in words.
+    def suggest(
+        self,
+        metric: str | None = None,
+        *,
+        rule: Rule | None = None,
+        higher_is_better: bool | None = None,
+    ) -> Bounds:
+        """A pair of rates for a cyclical schedule and one for a whole training, with the reason.
+
+        By default the held-out loss is read, or the training loss where there is none, by
+        :func:`~clr_ignite.suggestions.bounds_below_minimum`; accuracy, which depends more on the
+        length of the test than on its rates, by the paper's rule where it is asked for.
 
         Args:
-            metric: the held-out metric to read, higher is better; by default ``"accuracy"`` where
-                it was recorded, else the training loss.
+            metric: the held-out metric to read, by its name.
+            rule: a function of rates and values to ask instead, such as those of
+                ``clr_ignite.suggestions``; it returns Bounds or one rate.
+            higher_is_better: which way ``metric`` is better; by default told by its name.
+
+        Raises:
+            KeyError: no such metric.
+            ValueError: a metric whose name does not tell which way it is better.
         """
-        metric = metric or read_by_default(self.metrics)
-        if metric is not None:
-            found = smith_bounds(*self[metric])
-        else:
-            found = bounds_from_loss(self.lr, self.loss)
-        if self.stop_reason == "diverged":
-            return Bounds(found.base_lr, found.max_lr, f"{found.reason} ({self.stop_detail})")
-        return found
+        return suggested(self, metric, rule, higher_is_better)
 
     def schedule(
         self, step_size: int | None = None, policy: Policy = "triangular", total: int | None = None
@@ -204,7 +214,8 @@ class RangeTestResult(Drawn):
 
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data."""
-        return picture_of(self, self.suggest(metric), metric)
+        known = metric is None or better(metric) is not None
+        return picture_of(self, self.suggest(metric if known else None), metric)
 
     def columns(self) -> dict[str, Sequence[float]]:
         """The CSV's columns, missing cells NaN."""

@@ -11,6 +11,8 @@ Array = np.ndarray[Any, Any]
 
 _BINS = 60  # the fit tries every pair of them
 _NOISES = 4.0  # a rise of less than so many standard deviations of the noise is none
+_MOVING = 10  # points, from which on they tell their noise
+_STEPS = 2  # between values, from which on the smallest tells how many samples are shared
 _SLOWED = 0.5  # the third stretch is flatter when its slope is below this share of the rise's
 
 
@@ -28,7 +30,7 @@ class Knees:
 def fit(rates: Array, heights: Array) -> Knees:
     """The knees of ``heights`` (higher is better), at least five finite points by rising rate."""
     x, y = _binned(_axis(rates), heights)
-    noise = _noise(y)
+    noise = max(noise_of(y), _least_noise(heights))
     kept, collapsed = _before_collapse(y)
     x, y = x[:kept], y[:kept]
     smooth = _median3(y)
@@ -71,12 +73,35 @@ def _binned(x: Array, y: Array) -> tuple[Array, Array]:
     return np.add.reduceat(x, edges[:-1]) / sizes, np.add.reduceat(y, edges[:-1]) / sizes
 
 
-def _noise(y: Array) -> float:
-    """The standard deviation of the noise, from second differences: blind to slopes."""
+def noise_of(y: Array) -> float:
+    """The standard deviation of the noise, from second differences: blind to slopes.
+
+    Equal values at either end have no share in it where enough others are left: a net that does
+    not move yet, or has died, shows no noise.
+    """
+    moving = np.flatnonzero(np.diff(y))
+    if len(moving) and moving[-1] - moving[0] + 2 >= _MOVING:
+        y = y[moving[0] : moving[-1] + 2]
     second = np.diff(y, 2)
     # 1.4826 turns a median absolute deviation into a standard deviation; sqrt(6) is that of
     # y[i-1] - 2 y[i] + y[i+1] for independent noise of 1.
-    return float(1.4826 * np.median(np.abs(second)) / np.sqrt(6.0))
+    return float(1.4826 * np.median(np.abs(second)) / np.sqrt(6.0)) if len(second) else 0.0
+
+
+def _least_noise(shares: Array) -> float:
+    """The noise of a share of so many samples, of which the smallest step between values tells.
+
+    0 for what is no share, between 0 and 1 or between 0 and 100.
+    """
+    values = np.unique(shares)
+    steps = np.diff(values)
+    steps = steps[steps > 1e-9 * values[-1]] if values[0] >= 0 else steps[:0]
+    if len(steps) < _STEPS or values[-1] > 100:
+        return 0.0
+    scale = 1.0 if values[-1] <= 1 else 100.0
+    step = float(steps.min()) / scale  # one sample more
+    level = (float(shares[0]) / scale + step) / (1 + 2 * step)  # Laplace's: never quite 0 or 1
+    return scale * float(np.sqrt(level * (1 - level) * step))
 
 
 def _median3(y: Array) -> Array:

@@ -150,7 +150,7 @@ def _not_run(groups: Sequence[Group]) -> str:
 def _bounds(name: str, result: RangeTestResult) -> str:
     return (
         f"\nRange test {name}, {result.start_lr:g} to {result.end_lr:g} in {result.num_iter:,} "
-        f"steps: {result.suggest()}.\n"
+        f"steps: {result.suggest('accuracy')}.\n"
     )
 
 

@@ -1,0 +1,34 @@
+"""Which way a metric is better, told by its name where that is well known."""
+
+from __future__ import annotations
+
+import re
+
+_LOWER = (
+    "loss error err nll mse mae rmse rmsle mape cross entropy crossentropy bce ce kl divergence "
+    "perplexity ppl bits bpc bpd wer cer fid distance deviation brier ece"
+)
+_HIGHER = (
+    "accuracy acc precision recall sensitivity specificity f1 fbeta score auc auroc aucpr map ap "
+    "iou miou jaccard dice r2 bleu rouge psnr ssim correlation kappa mcc top1 top5 likelihood"
+)
+_KNOWN = dict.fromkeys(_LOWER.split(), False) | dict.fromkeys(_HIGHER.split(), True)
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a metric of this name is better where it is higher.
+
+    Raises:
+        ValueError: the name tells nothing, or both.
+
+    >>> higher_is_better("top5_accuracy"), higher_is_better("val_loss"), higher_is_better("NLL")
+    (True, False, False)
+    """
+    parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*", name)
+    words = {word.lower() for word in [name, *parts]}
+    found = {_KNOWN[word] for word in words & _KNOWN.keys()}
+    if "negative" in words or len(found) != 1:
+        raise ValueError(
+            f"higher_is_better must be given for the metric {name!r}: its name does not tell"
+        )
+    return found.pop()

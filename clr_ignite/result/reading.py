@@ -1,0 +1,82 @@
+"""Which curve of a range test is read, by which rule, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clr_ignite._checks import function
+from clr_ignite.pictures import better
+from clr_ignite.suggestions import Bounds, bounds_below_minimum, higher_is_better, smith_bounds
+
+if TYPE_CHECKING:
+    from clr_ignite.result.range_test_result import RangeTestResult
+
+#: A suggestion rule: rates and values of a curve -> bounds, or one rate.
+Rule = Callable[[Sequence[float], Sequence[float]], Bounds | float]
+_APART = 5.0  # max_lr of one curve over that of another, from which on the two disagree
+
+
+def read_by_default(metrics: Iterable[str]) -> str | None:
+    """The held-out metric that is read where none is named: a loss; None: the training loss."""
+    losses = [name for name in metrics if _is_lower(name)]
+    return "loss" if "loss" in losses else next(iter(losses), None)
+
+
+def suggested(
+    result: RangeTestResult, metric: str | None, rule: Rule | None, higher: bool | None
+) -> Bounds:
+    """See :meth:`clr_ignite.RangeTestResult.suggest`."""
+    read = metric or read_by_default(result.metrics)
+    if rule is not None:
+        found = _by(rule, result, read)
+    elif read is None:
+        found = _from_loss(result, "training loss", (result.lr, result.loss))
+    elif higher_is_better(read) if higher is None else higher:
+        found = smith_bounds(*result[read], metric=read)
+    else:
+        found = _from_loss(result, f"held-out {read}", result[read])
+        if metric is None:
+            found = _beside_training_loss(result, found)
+    if result.stop_reason == "diverged":
+        return replace(found, reason=f"{found.reason} ({result.stop_detail})")
+    return found
+
+
+def _from_loss(
+    result: RangeTestResult, name: str, curve: tuple[Sequence[float], Sequence[float]]
+) -> Bounds:
+    return bounds_below_minimum(*curve, metric=name, diverged=result.stop_reason == "diverged")
+
+
+def _beside_training_loss(result: RangeTestResult, found: Bounds) -> Bounds:
+    """What the held-out loss says; the training loss where that says nothing, and a word where
+    the two disagree."""
+    other = _from_loss(result, "training loss", (result.lr, result.loss))
+    if found.max_lr is None and found.base_lr is None:
+        if other.max_lr is None:
+            return found
+        return replace(other, reason=f"{other.reason} ({found.reason})")
+    if found.max_lr is None or other.max_lr is None:
+        return found
+    if max(found.max_lr / other.max_lr, other.max_lr / found.max_lr) < _APART:
+        return found
+    return replace(
+        found, reason=f"{found.reason}; the training loss alone would say {other.max_lr:.3g}"
+    )
+
+
+def _by(rule: Rule, result: RangeTestResult, read: str | None) -> Bounds:
+    """What a rule of one's own says; one rate is no pair."""
+    function("rule", rule, "a function of rates and values")
+    answer = rule(*((result.lr, result.loss) if read is None else result[read]))
+    if isinstance(answer, Bounds):
+        return answer
+    name = getattr(rule, "__name__", repr(rule))
+    words = "training loss" if read is None else f"held-out {read}"
+    return Bounds(None, None, f"{name} of the {words}", lr=float(answer), metric=words)
+
+
+def _is_lower(name: str) -> bool:
+    return better(name) == "lower"
