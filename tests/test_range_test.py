@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from clr_ignite import LRRangeTest, RangeTestResult, ScheduleHandler, _scalars
 from clr_ignite.no_trace.interrupts import Undoing
+from clr_ignite.optimizers.wrapped import RateChanged
 from clr_ignite.range_test import sweep
 from clr_ignite.range_test.divergence import Divergence
-from clr_ignite.range_test.sweep import RateChanged
 from clr_ignite.schedules import Fixed, Geometric, Linear
 from tests.rigs import Rig, computed, same, state_of
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from clr_ignite.no_trace.random_states import random_states
+from clr_ignite.optimizers.rates import defaults_of
 
 _STEPS = 16  # of a probe
 _PATIENCE = 0.02  # seconds for its first steps; a slower class takes no more
@@ -74,7 +75,7 @@ def _options(optimizer: torch.optim.Optimizer) -> Options | None:
         parameters = list(inspect.signature(type(optimizer)).parameters.values())[1:]
     except (TypeError, ValueError):
         return None
-    group = optimizer.defaults | optimizer.param_groups[0]
+    group = {**defaults_of(optimizer), **optimizer.param_groups[0]}
     given = {p.name: group[p.name] for p in parameters if p.name in group and p.name != "lr"}
     named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
     if any(p.default is p.empty and p.name not in given and p.name != "lr" for p in named):

@@ -21,12 +21,16 @@ FACTORS = ("lr_mult", "lr_scale", "lr_multiplier", "lr_factor", "lr_ratio")
 
 def factor_keys(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
     """The keys that hold factors in some group; what has a default is the optimizer's own."""
-    groups = optimizer.param_groups
+    groups, defaults = optimizer.param_groups, defaults_of(optimizer)
     return tuple(
-        key
-        for key in FACTORS
-        if key not in optimizer.defaults and any(key in group for group in groups)
+        key for key in FACTORS if key not in defaults and any(key in group for group in groups)
     )
+
+
+def defaults_of(optimizer: torch.optim.Optimizer) -> Mapping[str, Any]:
+    """An optimizer's hyperparameters for new groups; wrappers may have none."""
+    found: Mapping[str, Any] = getattr(optimizer, "defaults", None) or {}
+    return found
 
 
 def factor(group: Mapping[str, Any], keys: Sequence[str]) -> float:
@@ -65,7 +69,7 @@ def check_group_rates(
     check_rates(optimizer)
     keys, groups = factor_keys(optimizer), optimizer.param_groups
     free = [i for i, group in enumerate(groups) if not any(key in group for key in keys)]
-    default = optimizer.defaults.get("lr")
+    default = defaults_of(optimizer).get("lr")
     default = None if default is None else float(default)
     rates = [
         float(groups[i]["lr"])

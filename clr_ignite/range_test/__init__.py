@@ -1,7 +1,7 @@
 """The learning-rate range test: ``LRRangeTest``, once or over several seeds."""
 
+from clr_ignite.optimizers.wrapped import RateChanged
 from clr_ignite.range_test.lr_range_test import LRRangeTest
 from clr_ignite.range_test.repeated import RepeatedResult, repeat_range_test
-from clr_ignite.range_test.sweep import RateChanged
 
 __all__ = ["LRRangeTest", "RateChanged", "RepeatedResult", "repeat_range_test"]

@@ -17,6 +17,7 @@ from clr_ignite.no_trace.engine import check_engine, private, shared
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.no_trace.snapshot import Snapshot
+from clr_ignite.optimizers.wrapped import scalers_of
 from clr_ignite.range_test.arguments import (
     check_evaluation,
     check_saved,
@@ -212,7 +213,7 @@ class LRRangeTest:
             on_row=stack.enter_context(
                 observing(self.on_row, self.plan.num_iter if self.progress else None)
             ),
-            scalers=[o for o in self.to_save.values() if isinstance(o, torch.amp.GradScaler)],
+            scalers=scalers_of(self.optimizer, self.to_save.values()),
         )
         sweep.attach(trainer, stack)
         if batches.limit is not None:

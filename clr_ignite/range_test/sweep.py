@@ -14,6 +14,7 @@ from torch import Tensor
 from clr_ignite._scalars import Value, floats
 from clr_ignite.optimizers.compiled import keep_compiled
 from clr_ignite.optimizers.rates import factor, factor_keys, put_rates
+from clr_ignite.optimizers.wrapped import RateChanged, check_inner_rates, watch_steps
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.pending import Pending, never_stepped
 from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
@@ -25,10 +26,6 @@ _BLOCK = 50  # rows whose losses are read from an accelerator in one go
 _FLOATS = {float}
 
 Batch = tuple[dict[str, Any], int]  # values by name, samples
-
-
-class RateChanged(RuntimeError):
-    """Something else set the optimizer's rate during a range test."""
 
 
 class Sweep:
@@ -73,7 +70,8 @@ class Sweep:
 
     def attach(self, trainer: Engine, stack: contextlib.ExitStack) -> None:
         """Act on ``trainer``'s private run; ``stack`` undoes what outlasts it."""
-        stack.callback(self.optimizer.register_step_pre_hook(self.before_step).remove)
+        for end in watch_steps(self.optimizer, self.before_step):
+            stack.callback(end)
         keep_compiled(trainer, self.optimizer, stack)
         trainer.add_event_handler(Events.ITERATION_STARTED, self.started)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self.completed)
@@ -95,9 +93,11 @@ class Sweep:
         if self.scalers:
             self._scales = [scaler.get_scale() for scaler in self.scalers]
 
-    def before_step(self, *_: object) -> None:
-        """The optimizer's pre-hook: the rate that is really used."""
+    def before_step(self, stepping: torch.optim.Optimizer, *_: object) -> None:
+        """Before a step of the optimizer, or of one inside it: the rate that is really used."""
         self._compare("in its step")
+        if stepping is not self.optimizer:
+            check_inner_rates(self.optimizer, stepping, self._set)
         self._stepped = True
         if self._pending.parts:
             self._pending.drop_lost()
