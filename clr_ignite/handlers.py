@@ -10,11 +10,12 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 
-from clr_ignite._checks import count, function, instance
+from clr_ignite._checks import count, function
 from clr_ignite.no_trace.engine import attached_handlers, check_engine
 from clr_ignite.optimizers.probing import warn_of_unused_rate
 from clr_ignite.optimizers.rates import FACTORS, RateWriter
 from clr_ignite.optimizers.values import checked, each_writer, writer
+from clr_ignite.optimizers.wrapped import check_optimizer
 from clr_ignite.schedules import Schedule, ends_cycle
 
 
@@ -51,7 +52,7 @@ class ScheduleHandler:
     def __init__(
         self, optimizer: torch.optim.Optimizer, **schedules: Schedule | Sequence[Schedule]
     ) -> None:
-        instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
+        check_optimizer(optimizer)
         if not schedules:
             raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
         for name, given in schedules.items():

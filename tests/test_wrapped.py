@@ -203,3 +203,28 @@ def test_a_scaler_inside_a_wrapper_is_known() -> None:
     optimizer.step = scaled
     result = test.run(trainer, DATA)
     assert plain is step and len(result) == 8 and [lr != lr for lr in result.lr].index(True) == 3
+
+
+class NoOptimizer:
+    """As schedulefree's wrapper and Lightning's: not of torch's class."""
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+
+
+class NoGroups(torch.optim.Optimizer):
+    def __init__(self, base: Any) -> None:
+        self.base = base
+
+
+@pytest.mark.parametrize("kind", [NoOptimizer, NoGroups])
+def test_what_is_no_optimizer_is_refused_with_the_one_inside(kind: Any) -> None:
+    model = nn.Linear(1, 1)
+    wrapper = kind(sgd(model.parameters()))
+    words = (
+        f"must be a torch.optim.Optimizer with param_groups, got .*{kind.__name__}.*give the SGD"
+    )
+    with pytest.raises(TypeError, match=words):
+        ScheduleHandler(wrapper, lr=Linear(0.1, 0.2, 2))
+    with pytest.raises(TypeError, match=words):
+        LRRangeTest(wrapper, to_save={"model": model, "optimizer": wrapper})

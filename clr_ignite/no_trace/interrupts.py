@@ -1,21 +1,25 @@
-"""Putting things back without being cut short by another Ctrl-C."""
+"""Putting things back without being cut short by a signal whose handler raises."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any]
 
 
 @contextlib.contextmanager
 def interrupts_wait() -> Iterator[None]:
-    """Let a Ctrl-C that comes inside the block act only at its end, by the handler in force."""
-    in_main = threading.current_thread() is threading.main_thread()
-    # Of a handler that is not Python's there is nothing that could be put back.
-    if not in_main or signal.getsignal(signal.SIGINT) is None:
+    """Let signals that come inside the block act only at its end, by the handlers in force.
+
+    That is all that Python code handles: Ctrl-C, a scheduler's SIGTERM, the SIGALRM of a time
+    limit. In other threads than the main one Python runs no handlers, so there nothing waits.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
@@ -23,19 +27,34 @@ def interrupts_wait() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    before: dict[int, Handler] = {}
     try:
+        for number in signal.valid_signals():
+            # Of a handler that is not Python's there is nothing that could be put back.
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, note)
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            signal.raise_signal(signal.SIGINT)
+        with contextlib.ExitStack() as stack:  # each acts, whatever the others raise
+            for number in reversed(dict.fromkeys(came)):
+                stack.callback(signal.raise_signal, number)
+            stack.callback(_put_back, before)
+
+
+def _put_back(handlers: dict[int, Handler]) -> None:
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    except BaseException:  # raised by one that is back already
+        _put_back(handlers)
+        raise
 
 
 class Undoing(contextlib.ExitStack):
     """An ExitStack that is closed in full; entered twice: ``with Undoing() as stack, stack:``.
 
-    A Ctrl-C may come when the block has ended and others are not yet kept waiting. It cuts the
+    A signal may come when the block has ended and others are not yet kept waiting. It cuts the
     inner exit short; the outer one then does the work.
     """
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from clr_ignite._checks import shown
 from clr_ignite.no_trace.objects import attributes
 
 Optimizer = torch.optim.Optimizer
@@ -14,6 +15,18 @@ Optimizer = torch.optim.Optimizer
 
 class RateChanged(RuntimeError):
     """Something else set the optimizer's rate during a range test."""
+
+
+def check_optimizer(optimizer: object) -> None:
+    """Refuse what is no optimizer of torch's kind, naming one inside it."""
+    if isinstance(optimizer, Optimizer) and hasattr(optimizer, "param_groups"):
+        return
+    held = (one for one in attributes(optimizer).values() if isinstance(one, Optimizer))
+    inside = "".join(f"; give the {type(one).__name__} inside it" for one in held)
+    raise TypeError(
+        "optimizer must be a torch.optim.Optimizer with param_groups, "
+        f"got {shown(optimizer)}{inside}"
+    )
 
 
 def inner_optimizers(optimizer: Any) -> list[Optimizer]:

@@ -15,13 +15,14 @@ from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.snapshot import can_be_saved
 from clr_ignite.optimizers.probing import warn_of_unused_rate
 from clr_ignite.optimizers.rates import check_group_rates, check_rates
+from clr_ignite.optimizers.wrapped import check_optimizer
 from clr_ignite.range_test.endless import Endless, length
 from clr_ignite.range_test.plan import Plan
 
 
 def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) -> None:
     """Refuse an optimizer, parameters that it changes or an entry that would not be put back."""
-    instance("optimizer", optimizer, torch.optim.Optimizer, "a torch.optim.Optimizer")
+    check_optimizer(optimizer)
     instance("to_save", to_save, Mapping, "a mapping of names to objects")
     for name, one in to_save.items():
         if not can_be_saved(one):

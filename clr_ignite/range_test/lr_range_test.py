@@ -13,10 +13,9 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
-from clr_ignite.no_trace.engine import check_engine, private, shared
+from clr_ignite.no_trace.borrowing import borrow
+from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
-from clr_ignite.no_trace.random_states import random_states
-from clr_ignite.no_trace.snapshot import Snapshot
 from clr_ignite.optimizers.wrapped import scalers_of
 from clr_ignite.range_test.arguments import (
     check_evaluation,
@@ -192,13 +191,9 @@ class LRRangeTest:
     def _set_up(
         self, stack: contextlib.ExitStack, trainer: Engine, batches: Endless
     ) -> tuple[Sweep, Pauses | None]:
-        engines = list({id(one): one for one in (trainer, self.evaluator) if one}.values())
-        common = [one for engine in engines for one in shared(engine)]
-        stack.callback(Snapshot([*self.to_save.values(), *common]).restore)
-        stack.callback(random_states(batches.data, self.eval_data, *self.to_save.values()))
-        suspended: list[str] = []
-        for engine in engines:
-            suspended += stack.enter_context(private(engine, self.keep))
+        engines = [one for one in (trainer, self.evaluator) if one is not None]
+        data = (batches.data, self.eval_data)
+        suspended = borrow(stack, engines, self.to_save.values(), data, self.keep)
         pauses = self._pauses(batches)
         result, divergence = self._begun(pauses, suspended, batches.epoch_length)
         stack.callback(count_steps, result, batches, len(result))
