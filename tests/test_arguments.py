@@ -52,8 +52,9 @@ from tests.test_result import result_of
 
 NAN, INF = math.nan, math.inf
 NO_NUMBER = [None, "1", b"1", True, np.bool_(True), [1.0], {}, 1j, Decimal(1), object()]
-NO_NUMBER += [np.array([1.0]), torch.tensor([1.0]), torch.tensor(True), np.array(True)]
-NO_NUMBER += [torch.tensor(1j), torch.empty((), device="meta"), np.array("1")]
+NO_NUMBER += [torch.tensor(True), np.array(True)]
+ONE_RATE = [[1.0], np.array([1.0]), torch.tensor([1.0])]  # right for an optimizer with one group
+NO_NUMBER += [*ONE_RATE[1:], torch.tensor(1j), torch.empty((), device="meta"), np.array("1")]
 NOT_FINITE = [NAN, INF, -INF, np.float32(NAN), 10**400, Fraction(10**400), np.longdouble("1e400")]
 BELOW_0 = [-1, -0.5, -5e-324, Fraction(-1, 3), np.float16(-1)]
 TO_1 = [1.0001, 2, *BELOW_0, 0, 0.0, *NO_NUMBER, *NOT_FINITE]  # wrong where (0, 1] is right
@@ -178,7 +179,7 @@ def test_each_wrong_argument_is_named(
 def test_stages_of_a_chain(wrong: Any) -> None:
     with pytest.raises(TypeError, match="stages must be"):
         Chain((Fixed(0.1), 2), wrong)
-    for iterations in COUNT:
+    for iterations in [*WHOLE, -1, np.int64(-1)]:  # a stage of 0 is one that a count left out
         with pytest.raises((TypeError, ValueError), match="iterations must be"):
             Chain((Fixed(0.1), iterations))
 
@@ -212,7 +213,7 @@ def test_what_a_schedule_gives_is_written_as_a_plain_float() -> None:
     assert (type(group["momentum"]), group["momentum"]) == (float, 0.5)
     failing = Rig()
     ScheduleHandler(failing.optimizer, lr=lambda t: None).attach(failing.trainer)
-    with pytest.raises(TypeError, match="NoneType"):
+    with pytest.raises(TypeError, match="the schedule of lr gave None at step 0"):
         failing.trainer.run(failing.loader)
 
 
@@ -221,6 +222,10 @@ class Streaming:
 
     def __iter__(self) -> Iterator[Any]:
         return iter([1, 2])
+
+
+def is_one_rate(value: Any) -> bool:
+    return any(value is one for one in ONE_RATE) or isinstance(value, list)
 
 
 RANGE_TEST: dict[str, list[Any]] = {
@@ -234,7 +239,14 @@ RANGE_TEST: dict[str, list[Any]] = {
         ["a"],
         [0.2],
     ],
-    "end_lr": [*(v for v in ABOVE_0[1:] if v != [1.0]), 0.001, [], [0.5, 0.5], [INF], [True]],
+    "end_lr": [
+        *(v for v in ABOVE_0[1:] if not is_one_rate(v)),
+        0.001,
+        [],
+        [0.5, 0.5],
+        [INF],
+        [True],
+    ],
     "num_iter": [*COUNT[1:], 1, 4],  # None is the default of these, first in each list
     "step_mode": [*CHOICE[1:], "exp"],
     "to_save": [*MAPPING, None, {}],
@@ -362,16 +374,27 @@ def test_a_name_that_is_nearly_right_is_understood(given: Any, meant: str) -> No
         result_of(80).schedule(3, "cosine")  # type: ignore[arg-type]
 
 
-def test_numbers_of_other_kinds_leave_plain_ones_in_result_and_files(tmp_path: Path) -> None:
+NUMPY = {
+    "start_lr": np.float64(0.5), "end_lr": [np.float32(1.0)], "num_iter": np.int64(12),
+    "hold": np.int8(2), "diverge_th": np.float64(50), "every": np.int64(5),
+}  # fmt: skip
+ARRAYS = NUMPY | {"start_lr": np.array([0.5]), "end_lr": np.ones(1, np.float32)}
+TORCH = {
+    "start_lr": torch.tensor(0.5), "end_lr": torch.ones(1), "num_iter": torch.tensor(12).byte(),
+    "hold": torch.tensor(2), "diverge_th": torch.tensor(50).half(), "every": torch.tensor(5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [NUMPY, ARRAYS, TORCH])
+def test_numbers_of_other_kinds_leave_plain_ones_in_result_and_files(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
     rig, plain = Rig(), Rig()
-    test = rig.test(
-        start_lr=np.float64(0.5), end_lr=[np.float32(1.0)], num_iter=np.int64(12), hold=np.int8(2),
-        diverge_th=np.float64(50), checkpoint=tmp_path / "test.pt",
-        **rig.with_evaluator(every=np.int64(5)),
-    )  # fmt: skip
+    test = rig.test(checkpoint=tmp_path / "test.pt", **(rig.with_evaluator() | given))
     result = test.run(rig.trainer, rig.loader)
+    start = [0.5] if given is ARRAYS else 0.5
     expected = plain.test(
-        start_lr=0.5, end_lr=[1.0], num_iter=12, hold=2, **plain.with_evaluator(every=5)
+        start_lr=start, end_lr=[1.0], num_iter=12, hold=2, **plain.with_evaluator(every=5)
     ).run(plain.trainer, plain.loader)
     assert result == expected  # to the letter: a NumPy number has another repr
     result.to_json(tmp_path / "r.json")

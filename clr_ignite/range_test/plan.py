@@ -95,13 +95,10 @@ class Plan(Fields):
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
-    def rates(self) -> list[float]:
-        """The first group's rate at each step."""
-        groups = _groups(self.start_lr, self.end_lr)
-        return list(map(self.schedules(groups)[0], range(self.num_iter)))
-
 
 def _rates(name: str, value: Any, check: Callable[[str, float], float]) -> Rates:
+    if getattr(value, "ndim", None) == 1:  # an array or a tensor
+        value = value.tolist()
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         if not value:
             raise ValueError(f"{name} must hold a rate for each param group, got {shown(value)}")
