@@ -45,6 +45,9 @@ coverage: $(INSTALLED)  ## lines and branches that the suite reaches; fails belo
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
+test-fire: $(INSTALLED)  ## kills, planted links and flipped bits, within an hour: docs/reliability.md
+	OMP_NUM_THREADS=1 timeout 3600 $(BIN)/python -m pytest -q -rP -m "slow or not slow" tests/cifar10/test_fire.py tests/cifar10/test_deaths.py tests/cifar10/test_under_fire.py
+
 test-cuda: $(INSTALLED)  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m cuda
 

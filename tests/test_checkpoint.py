@@ -153,7 +153,7 @@ def test_a_checkpoint_without_a_checksum_is_held_against_its_archives(tmp_path: 
         (lambda s: s.pop("settings"), "cannot be read .KeyError: 'settings'.: remove it"),
         (lambda s: s.pop("taken"), "does not fit this test .field 'taken' is missing"),
         (lambda s: s.update(taken=0), "field 'taken' holds 0"),
-        (lambda s: s.update(taken=6), "field 'taken' holds 6"),  # a pass has five batches
+        (lambda s: s.update(taken=19), "field 'taken' holds 19"),
         (lambda s: s.update(iteration=17), "field 'iteration' holds 17 after 18 rows"),
         (lambda s: s["now"].update(torch=torch.zeros(3)), "does not fit this test"),
         (lambda s: s["start"].update(own=[]), "does not fit this test .zip"),
@@ -183,6 +183,18 @@ def test_the_checkpoint_of_other_objects_is_refused_and_leaves_no_trace(
     with pytest.raises(ValueError, match=words):
         rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
     assert same(state_of(rig), before) and rig.used == []
+
+
+def test_a_place_behind_the_datas_end_is_refused(tmp_path: Path) -> None:
+    """Only reading tells: data may have a length and never end."""
+    path = tmp_path / "test.pt"
+    broken_off(path, 20)
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"taken": 6}, path)
+    rig = Rig()
+    with pytest.raises(ValueError, match="data gave 5 batches, where the checkpoint is 6 into a"):
+        rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+    assert rig.used == []
 
 
 class Malicious:

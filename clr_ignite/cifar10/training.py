@@ -8,21 +8,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
 
 from clr_ignite._checkpoints import check_optimizer_state
-from clr_ignite._checks import check_fields, count, whole
+from clr_ignite._checks import count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.cifar10.runs.provenance import Config, check_claim, claim
 from clr_ignite.cifar10.runs.records import Evaluation, Result, diverged, over, summary
+from clr_ignite.cifar10.runs.result import read_result, result_of
 from clr_ignite.cifar10.runs.run_folder import RunFolder, unreadable
 from clr_ignite.handlers import ScheduleHandler
 from clr_ignite.schedules import ends_cycle
+
+__all__ = ["summary", "train"]
 
 _CHECKPOINT = {
     "iteration": (int,),
@@ -30,7 +33,6 @@ _CHECKPOINT = {
     "optimizer": (dict,),
     "seconds": (float,),
 }
-_RESULT = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Result).items()}
 
 
 def train(
@@ -65,22 +67,15 @@ def train(
     folder, place = RunFolder(out), torch.device(device)
     if not again:
         check_claim(folder, config)
-        if (done := _result(folder)) is not None:
+        if (done := read_result(folder, experiment)) is not None:
             return done  # it may lie where nothing can be written
     with folder.locked() as held:
         if again:
             held.clear()
         claim(held, config, place)
-        return _result(held) or _Run(held, experiment, data, seed, place, eval_every).go(observe)
-
-
-def _result(folder: RunFolder) -> Result | None:
-    """Of a finished run; None where there is none."""
-    values = folder.read_json(folder.result)
-    try:
-        return None if values is None else cast(Result, check_fields(values, _RESULT))
-    except ValueError as error:
-        raise unreadable(folder.result, error) from None
+        return read_result(held, experiment) or _Run(
+            held, experiment, data, seed, place, eval_every
+        ).go(observe)
 
 
 @dataclass
@@ -197,11 +192,7 @@ class _Run:
         )
 
     def _finish(self, seconds: float) -> Result:
-        result: Result = {
-            **summary(self.folder.rows(), self.experiment.iterations),
-            "evaluated_on": "held-out" if self.experiment.held_out else "test",
-            "seconds": round(self.seconds + seconds, 1),
-        }
+        result = result_of(self.folder, self.experiment, self.seconds + seconds)
         self.folder.write_json(self.folder.result, result)
         return result
 

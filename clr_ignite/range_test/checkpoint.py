@@ -147,7 +147,7 @@ class Pauses:
         self.generators = generators(loaders)
         self.saved = file.load()
         if self.saved is not None:
-            self._check_place(self.saved)
+            self._check_random(self.saved)
         self._rows = 0
         self._start: States = {}
         batches.at_start = self._note_start
@@ -180,11 +180,9 @@ class Pauses:
         self.batches.after_skip = lambda: put_random(now, self.generators)
         put_random(self.saved["start"], self.generators)
 
-    def _check_place(self, saved: States) -> None:
-        """Refuse a place behind the data's end, or random states that cannot be put back."""
+    def _check_random(self, saved: States) -> None:
+        """Refuse random states that cannot be put back."""
         with self.file.fitting("this test"):
-            if saved["taken"] > (self.batches.epoch_length or saved["taken"]):
-                raise ValueError(f"field 'taken' holds {saved['taken']}")
             for name in ("now", "start"):
                 put_random(saved[name], self.generators)
 

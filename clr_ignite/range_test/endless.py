@@ -46,6 +46,11 @@ class Endless:
                     self.after_skip()
             if self.taken == 0:
                 raise ValueError("data must not be empty: it gave no batch")
+            if self.taken < self.skip:
+                raise ValueError(
+                    f"data gave {self.taken} batches, where the checkpoint is {self.skip} into a "
+                    "pass: remove it, or give the data that it was made with"
+                )
             self.skip = 0
 
     def stop(self, engine: Engine) -> None:

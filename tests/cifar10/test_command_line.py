@@ -29,6 +29,7 @@ from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.report import pictures
 from clr_ignite.cifar10.report.groups import grouped, read_run
 from clr_ignite.cifar10.runs.records import Evaluation
+from clr_ignite.cifar10.runs.result import result_of
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 COMMANDS = ("range-test", "train", "preview", "experiments", "reproduce", "report", "replay")
@@ -554,7 +555,7 @@ def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> P
     step = experiment.iterations // len(accuracies)
     for number, accuracy in enumerate(accuracies, start=1):
         folder.append_row(evaluated(number * step, accuracy))
-    folder.write_json(folder.result, {})
+    folder.write_json(folder.result, result_of(folder, experiment, 1.0))
     return path
 
 
@@ -594,6 +595,8 @@ def test_seeds_that_diverged_are_named_and_not_averaged(tmp_path: Path) -> None:
         cells = dict(zip(lines[0].split(","), lines[number].split(","), strict=True))
         lines[number] = ",".join(str(v) for v in (cells | changes).values())
         (path / "metrics.csv").write_text("\n".join(lines) + "\n")
+        folder = RunFolder(path)
+        folder.write_json(folder.result, result_of(folder, EXPERIMENTS["full-exp"].experiment, 1.0))
 
     accuracies = {"bad": [0.6, 0.1], "one": [0.7, 0.8], "two": [0.7, 0.9]}
     paths = [
@@ -771,8 +774,20 @@ def test_a_run_is_called_what_its_folder_says(tmp_path: Path) -> None:
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
     path = finished_run(tmp_path / "run", "full-decay", 0, [0.7])
-    (path / "result.json").write_text('{"accuracy": 0.75}')
+    whole = json.loads((path / "result.json").read_text())
+    (path / "result.json").write_text(json.dumps(whole | {"accuracy": 0.75}))
     with pytest.raises(RunError, match=r"result\.json holds 0.75 as accuracy, where .* give 0.7:"):
+        read_run(path)
+    del whole["rows"]  # an earlier version's
+    (path / "result.json").write_text(json.dumps(whole))
+    assert read_run(path).summary["accuracy"] == 0.7
+
+
+def test_a_damaged_row_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    path = finished_run(tmp_path / "run", "full-decay", 0, [0.5, 0.7])
+    text = (path / "metrics.csv").read_text()
+    (path / "metrics.csv").write_text(text.replace("0.5", "0.4"))
+    with pytest.raises(RunError, match=r"result\.json holds \w{64} as rows, where .* damaged"):
         read_run(path)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
 from clr_ignite.cifar10.runs.provenance import Config, read_config
-from clr_ignite.cifar10.runs.records import Evaluation, Outcome, summary
+from clr_ignite.cifar10.runs.records import Evaluation, Outcome
+from clr_ignite.cifar10.runs.result import read_result
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 _CIFAR10 = set("airplane automobile bird cat deer dog frog horse ship truck".split())
@@ -102,17 +103,10 @@ def read_run(path: Path) -> Run:
     config, rows = read_config(folder), folder.rows()
     if config is None or not rows:
         raise RunError(f"{path} holds no run: give folders that train wrote")
-    result = folder.read_json(folder.result)
+    result = read_result(folder, config.experiment)
     if result is None:
         raise RunError(f"{path} holds an unfinished run: start it again to finish it")
-    outcome = summary(rows, config.experiment.iterations)
-    for name, value in outcome.items():
-        if result.get(name, value) != value:
-            raise RunError(
-                f"{folder.result} holds {result[name]} as {name}, where the rows in "
-                f"{folder.metrics} give {value}: one of them is damaged"
-            )
-    return Run(config, rows, outcome)
+    return Run(config, rows, result)
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:

@@ -39,9 +39,13 @@ class Outcome(TypedDict):
 
 
 class Result(Outcome):
-    """What ``result.json`` holds: the outcome, what it was evaluated on, seconds of training."""
+    """What ``result.json`` holds.
+
+    Beside the outcome: the images evaluated on, a fingerprint of the rows, seconds of training.
+    """
 
     evaluated_on: str
+    rows: str
     seconds: float
 
 
