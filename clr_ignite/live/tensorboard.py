@@ -19,6 +19,7 @@ class TensorBoardPlotter(Observer):
     """Writes what it sees into a folder for ``tensorboard --logdir``, one run a folder.
 
     A range test is drawn over its steps while it grows, as a picture over the rate when it ends.
+    The file holds numbers in single precision, as TensorBoard's plain scalars are.
     A disk that cannot be written to is a warning, and training goes on.
 
     Args:
