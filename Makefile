@@ -36,11 +36,11 @@ cifar10: $(INSTALLED)  ## the paper's range test and Table 2 on CIFAR-10: make c
 	$(CLI) report runs/full-triangular2 --out runs/report
 
 test: $(INSTALLED)  ## the test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # Left out: where files cannot grow, coverage's own cannot either.
 coverage: $(INSTALLED)  ## lines and branches that the suite reaches; fails below 95 %
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -k "not cannot_grow" --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -k "not cannot_grow" --cov --cov-report=term
 
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow

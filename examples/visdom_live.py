@@ -1,7 +1,7 @@
 """A range test and a training run drawn in Visdom while they go, on scikit-learn's digits.
 
 Start a server first (`python -m visdom.server -port 8097 -bind_local`), then open
-http://127.0.0.1:8097 and choose the environment "clr_ignite". Without a server it trains too.
+http://127.0.0.1:8097/env/clr_ignite. Without a server it trains too.
 """
 
 import argparse

@@ -22,6 +22,7 @@ import torch
 from ignite.engine import Events
 
 from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, _scalars, cycle_end
+from clr_ignite._smoothing import fitting_beta
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.live import VisdomPlotter, observer
@@ -107,7 +108,7 @@ def _smoothed(losses: list[float]) -> list[float]:
     record = RangeTestResult(start_lr=0, end_lr=1, num_iter=2, step_mode="linear")
     for loss in losses:
         record.add_row(iteration=1, lr=0.1, loss=loss)
-    return record.smoothed_loss(0.98)
+    return record.smoothed_loss(fitting_beta(len(losses)))
 
 
 def test_training_is_the_same_with_and_without(server: Server) -> None:
@@ -473,6 +474,7 @@ def test_the_summary_ends_with_the_last_evaluation(server: Server) -> None:
         rig.evaluator.run(rig.held)  # behind the last iteration
     text = server.window("summary", "summary")["content"]
     assert "accuracy 0.9500 at iteration 7, best 0.9500 at 7" in text and "left" not in text
+    assert text.startswith("iteration 7 of 7<br>")
 
 
 def test_another_run_leaves_nothing_in_the_panes(server: Server) -> None:

@@ -11,7 +11,7 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, function, instance
 from clr_ignite._scalars import Value, floats, numbers_of, scalar_of
-from clr_ignite._smoothing import averaged
+from clr_ignite._smoothing import averaged, fitting_beta
 from clr_ignite.live.summary import Summary
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.optimizers.values import momentum_of
@@ -20,24 +20,28 @@ from clr_ignite.range_test.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
 
-_BETA = 0.98  # of the smoothed training loss
+_LONG = 10_000  # iterations that a run of unknown length is taken for, where its loss is smoothed
 
 
 class Observer:
     """Watches training runs and range tests; it only reads.
 
     A back end overrides :meth:`point`, :meth:`text`, :meth:`show` and :meth:`test`, and where it
-    likes :meth:`cycle_ended` and :meth:`begin`. A pane is named by what it shows: ``"lr"``,
-    ``"momentum"``, ``"loss"``, ``"held-out accuracy"``, ``"summary"``, ``"range test 1"``, ...
+    likes :meth:`cycle_ended` and :meth:`begin`; it calls :meth:`flush` at its end at the latest. A
+    pane is named by what it shows: ``"lr"``, ``"momentum"``, ``"loss"``, ``"held-out accuracy"``,
+    ``"summary"``, ``"range test 1"``, ...
+
+    Attributes:
+        waiting: losses on a device that wait to be read in one go, at most.
     """
 
-    waiting = 50  # losses on a device that wait to be read in one go, at most
+    waiting = 50
 
     def __init__(self) -> None:
         self._tests: list[RangeTestResult] = []
         self._losses: list[tuple[int, Value]] = []
         self._lock = threading.Lock()
-        self._smoothed = (0.0, 0.0)
+        self._smoothed, self._beta = (0.0, 0.0), fitting_beta(_LONG)
         self._summary = Summary(None)
 
     def point(self, pane: str, curve: str, x: float, y: float) -> None:
@@ -103,8 +107,6 @@ class Observer:
             if cycle_end is not None and cycle_end(engine, iteration):
                 self.cycle_ended(iteration)
             self._summary.step(iteration, optimizer.param_groups[0]["lr"])
-            if iteration % 50 == 0 or iteration == total:
-                self.text("summary", self._summary.text())
 
         trainer.add_event_handler(Events.STARTED, start)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, step)
@@ -124,8 +126,6 @@ class Observer:
             self.point(f"held-out {name}", run or name, iteration, value)
             if not run:
                 self._summary.note(iteration, name, value)
-        if not run:
-            self.text("summary", self._summary.text())
 
     def on_row(self, result: RangeTestResult) -> None:
         """Draw a range test as it grows, and the rates it suggests once it has ended."""
@@ -147,7 +147,14 @@ class Observer:
         ]
         self.show("preview", Picture(curves, y_label="learning rate", title="schedule"))
 
-    def read_losses(self) -> None:
+    def flush(self) -> None:
+        """Draw what waits: losses on a device, and the summary; for the back end to call."""
+        self._read_losses()
+        if self._summary.changed:
+            self._summary.changed = False  # before the text: what comes meanwhile counts again
+            self.text("summary", self._summary.text())
+
+    def _read_losses(self) -> None:
         """Bring waiting losses to the host in one go and draw them."""
         with self._lock:
             waiting, self._losses = self._losses, []
@@ -156,7 +163,7 @@ class Observer:
             for (iteration, _), value in zip(waiting, values, strict=True):
                 self.point("loss", "loss", iteration, value)
                 if abs(value) < float("inf"):
-                    average, weight = averaged(average, weight, value, _BETA)
+                    average, weight = averaged(average, weight, value, self._beta)
                     self.point("loss", "smoothed", iteration, average / weight)
             self._smoothed = average, weight
 
@@ -164,6 +171,7 @@ class Observer:
         with self._lock:
             self._losses.clear()
             self._smoothed = (0.0, 0.0)
+            self._beta = fitting_beta(total or _LONG)
             self._summary = Summary(total)
             self.begin()
 
@@ -178,4 +186,4 @@ class Observer:
         with self._lock:
             self._losses.append((iteration, loss))
         if len(self._losses) >= self.waiting:
-            self.read_losses()
+            self._read_losses()

@@ -111,8 +111,9 @@ class VisdomPlotter(Observer):
 
     def point(self, pane: str, curve: str, x: float, y: float) -> None:
         """Keep a point; the sending thread draws it."""
-        window = self._window(pane)
-        window.trace(curve, **_look(pane, curve)).append(x, y)
+        window = self._windows.get(pane) or self._window(pane)
+        trace = window.traces.get(curve) or window.trace(curve, **_look(pane, curve))
+        trace.append(x, y)
         window.changed = True
 
     def text(self, pane: str, text: str) -> None:
@@ -134,6 +135,7 @@ class VisdomPlotter(Observer):
     def begin(self) -> None:
         for pane in [name for name in self._windows if kind(name) == "run"]:
             del self._windows[pane]
+        self._window("summary").text = ""  # the first of the run's panes
 
     def _window(self, pane: str) -> Window:
         if pane not in self._windows:
@@ -143,8 +145,7 @@ class VisdomPlotter(Observer):
 
     def _current(self) -> list[Window]:
         """Every window, brought up to date; called by the sending thread."""
-        if self._losses:
-            self.read_losses()
+        self.flush()
         for pane, result in list(self._growing.items()):
             window = self._window(pane)
             seen = (len(result), result.stop_reason)

@@ -14,10 +14,13 @@ class Summary:
 
     Args:
         total: iterations in the whole run, for the time left; None where that is not known.
+
+    Attributes:
+        changed: set by whatever is noted, for whoever draws to clear.
     """
 
     def __init__(self, total: int | None) -> None:
-        self.total = total
+        self.total, self.changed = total, False
         self._first: tuple[int, float] | None = None  # iteration and time of the first step seen
         self._at, self._rate = 0, math.nan
         self._last: dict[str, tuple[int, float]] = {}
@@ -25,13 +28,14 @@ class Summary:
 
     def step(self, iteration: int, rate: Any) -> None:
         """A step was taken at ``rate``, a number or a tensor."""
-        self._at, self._rate = iteration, rate
+        self._at, self._rate, self.changed = iteration, rate, True
         if self._first is None:
             self._first = iteration, time.monotonic()
 
     def note(self, iteration: int, name: str, value: float) -> None:
         """A metric was measured."""
         self._last[name] = iteration, value
+        self.changed = True
         way = better(name)
         before = self._best.get(name, (0, math.nan))[1]
         if way and math.isfinite(value):
@@ -44,7 +48,7 @@ class Summary:
         if self._first:
             of = f" of {self.total:,}" if self.total else ""
             lines = [f"iteration {self._at:,}{of}", f"learning rate {float(self._rate):.6g}"]
-        for name, (at, value) in self._last.items():
+        for name, (at, value) in list(self._last.items()):
             line = f"{name} {value:.4f} at iteration {at:,}"
             if name in self._best:
                 best_at, best = self._best[name]

@@ -48,7 +48,7 @@ class TensorBoardPlotter(Observer):
 
     def close(self) -> None:
         """Write what is waiting and end; may be called again."""
-        self.read_losses()
+        self.flush()
         for pane, text in self._texts.items():
             self._write("add_text", pane, text.replace("<br>", "  \n"))
         self._texts.clear()

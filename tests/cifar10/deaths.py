@@ -1,12 +1,13 @@
 """Run by tests/cifar10/test_deaths.py: a command dies at every point at which it touches the disk.
 
-    python -m tests.cifar10.deaths COMMAND FOLDER EVERY [--twice]
+    python -m tests.cifar10.deaths FOLDER EVERY [--twice]
 
 A process of its own, forked for each death: nothing runs in it after ``os._exit``, no ``finally``
 either. Points are before and after each fsync, rename and removal, at each opening for writing, and
 before each fsync with the file's last bytes missing; every EVERY-th of them is tried. Then the same
 command runs to its end (with --twice after another death), and the folder is held against that of a
-command never touched. Prints JSON: points, deaths, files, and what is wrong.
+command never touched. Prints JSON: for each command
+its points, deaths, files, and what is wrong.
 """
 
 from __future__ import annotations
@@ -153,15 +154,22 @@ def every_death(command: str, folder: Path, every: int, *, twice: bool) -> dict[
         deaths += run(command, out, at) == DEAD
         if twice:
             deaths += run(command, out, chance.randrange(points)) == DEAD
-        run(command, out)
-        if differ := differences(expected, contents(out)):
+        try:
+            run(command, out)
+            differ = differences(expected, contents(out))
+        except AssertionError as error:
+            differ = [str(error)]
+        if differ:
             wrong[at] = differ
     return {"points": points, "deaths": deaths, "files": sorted(expected), "wrong": wrong}
 
 
 if __name__ == "__main__":
-    command, where, stride, *more = sys.argv[1:]
-    be_quick(123 if command == "reproduce" else 23)
+    where, stride, *more = sys.argv[1:]
     answer, sys.stdout = sys.stdout, open(os.devnull, "w")
-    found = every_death(command, Path(where), int(stride), twice="--twice" in more)
+    found = {}
+    for command in COMMANDS:
+        be_quick(123 if command == "reproduce" else 23)
+        folder = Path(where) / command
+        found[command] = every_death(command, folder, int(stride), twice="--twice" in more)
     print(json.dumps(found), file=answer)

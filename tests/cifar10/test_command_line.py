@@ -749,6 +749,11 @@ def test_reproduce(
     assert (tmp_path / "full-1cycle-0/result.json").exists()
     assert main([*words, "--no-progress"]) == 0
     assert "quick-caffe, seed 0: " in capsys.readouterr().out
+    assert main([*words, "--no-progress", "--seeds", "1"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if ", seed 1: " in line]
+    lines = ("iteration 2 of 2: ", r"\d+.\d\d % \(test\) at iteration 2")
+    for line, start in zip(said, (r"MultiStep\(", *lines, r"OneCycle\(", *lines), strict=True):
+        assert re.match(f".*, seed 1: {start}", line)
 
 
 def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> None:

@@ -14,32 +14,41 @@ from typing import Any
 
 import pytest
 
-from clr_ignite.cifar10.runs.run_folder import RunFolder
 from tests.cifar10.deaths import COMMANDS, contents, differences
+from tests.cifar10.processes import finish, last_iterations, start
 
 ROOT = Path(__file__).parent.parent.parent
 # What is left of a command's fewest points: were the hooks blind, there would be none.
 POINTS = {"train": 60, "range-test": 80, "reproduce": 60}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(
-    "options", [("17",), pytest.param(("1", "--twice"), marks=pytest.mark.slow)], ids=" ".join
+@pytest.fixture(
+    scope="module",
+    params=[("17",), pytest.param(("1", "--twice"), marks=pytest.mark.slow)],
+    ids=" ".join,
 )
-def test_dead_wherever_it_touches_the_disk(
-    command: str, options: tuple[str, ...], tmp_path: Path
-) -> None:
+def found(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
+    """By command, what its deaths led to; one start serves all commands."""
+    folder = str(tmp_path_factory.mktemp("deaths"))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.cifar10.deaths", command, str(tmp_path), *options],
+        [sys.executable, "-m", "tests.cifar10.deaths", folder, *request.param],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert found["wrong"] == {}
-    assert found["points"] >= POINTS[command]
-    assert found["deaths"] >= -(-found["points"] // int(options[0]))
+    answer: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return {command: one | {"every": int(request.param[0])} for command, one in answer.items()}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_dead_wherever_it_touches_the_disk(command: str, found: dict[str, dict[str, Any]]) -> None:
+    one = found[command]
+    assert one["wrong"] == {}
+    assert one["points"] >= POINTS[command]
+    assert one["deaths"] >= -(-one["points"] // one["every"])
 
 
 def newest(out: Path, name: str) -> int:
@@ -47,49 +56,39 @@ def newest(out: Path, name: str) -> int:
     return max((path.stat().st_mtime_ns for path in out.rglob(name)), default=0)
 
 
-def last_iterations(out: Path) -> int:
-    return sum(RunFolder(path.parent).last_iteration() for path in out.rglob("metrics.csv"))
-
-
 KILLED: dict[str, tuple[str, Callable[[Path], int]]] = {
     # 1,437 digits in batches of 10: evaluations end neither an epoch nor, but for a few, a cycle.
     "train": (
         "train --model quick --batch-size 10 --schedule Triangular(0.001,0.005,25) "
-        "--iterations 300 --eval-every 7 --threads 1",
+        "--iterations 300 --eval-every 7",
         last_iterations,
     ),
     "range-test": (
-        "range-test --batch-size 10 --iterations 400 --hold-out 100 --eval-every 30 --threads 1",
+        "range-test --batch-size 10 --iterations 400 --hold-out 100 --eval-every 30",
         lambda out: newest(out, "checkpoint.pt"),
     ),
     "reproduce": (
         "reproduce quick-caffe quick-ancestor-triangular --data digits --iterations 90 "
-        "--eval-every 7 --threads 1 --workers 2",
+        "--eval-every 7 --workers 2",
         last_iterations,
     ),
 }
-
-
-def start(command: str, out: Path) -> subprocess.Popen[bytes]:
-    words = [*KILLED[command][0].split(), "--no-progress", "--out", str(out)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "clr_ignite.cifar10", *words], stdout=subprocess.DEVNULL
-    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", KILLED)
 def test_ten_kills(command: str, tmp_path: Path) -> None:
     whole, cut, chance = tmp_path / "whole", tmp_path / "cut", random.Random(command)
-    assert start(command, whole).wait() == 0
+    words, progress = KILLED[command]
     for _ in range(10):
-        process, progress = start(command, cut), KILLED[command][1]
         before = progress(cut)
-        while progress(cut) == before:
-            assert process.poll() is None, "the run is too short for ten kills"
-            time.sleep(0.005)
-        time.sleep(chance.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    assert start(command, cut).wait() == 0
+        with start(words, cut) as process:
+            while progress(cut) == before:
+                assert process.poll() is None, "the run is too short for ten kills"
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0, 0.1))
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    for place in (cut, whole):
+        finish(words, place)
     assert differences(contents(whole), contents(cut)) == []

@@ -70,6 +70,7 @@ def test_the_command_starts_a_cluster_of_its_own(
     from clr_ignite.cifar10.__main__ import main
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # nobody is there
     words = ["reproduce", "quick-caffe", "--data", "digits", "--iterations", "20", "--seeds", "0-1"]
     started = time.monotonic()
     assert main([*words, "--eval-every", "10", "--out", str(tmp_path), "--ray"]) == 0

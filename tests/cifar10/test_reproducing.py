@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import types
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from clr_ignite._files import write_text
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.reproducing import jobs_of, reproduce
+from clr_ignite.cifar10.reproducing import executors, jobs_of, reproduce
 from clr_ignite.cifar10.reproducing.executors import Place, here, in_processes
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.reproducing.progress import RunLines
+from clr_ignite.cifar10.runs.records import HEADER
 from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder
 from clr_ignite.schedules import Fixed, Triangular
 from tests.cifar10.processes import (
@@ -170,6 +177,78 @@ def test_a_killed_worker_is_started_again(whole: Path, tmp_path: Path) -> None:
     reproduce([job], lambda all_jobs: in_processes(all_jobs, workers=1), progress=False)
     killer.join()
     assert killed and files(tmp_path)["little-0"] == files(whole)["little-0"]
+
+
+class Dying:
+    """Stands for a pool whose process does ``work`` and dies; after ``deaths`` of them it ends."""
+
+    def __init__(self, deaths: int, work: Callable[[int], object]) -> None:
+        self.deaths, self.work, self.tries = deaths, work, 0
+
+    def __call__(self, *_: object) -> Dying:
+        return self
+
+    def __enter__(self) -> Dying:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, call: Callable[[], object]) -> Future[object]:
+        self.tries += 1
+        self.work(self.tries)
+        future: Future[object] = Future()
+        if self.tries > self.deaths:
+            future.set_result("done")
+        else:
+            future.set_exception(BrokenProcessPool("killed"))
+        return future
+
+
+def test_a_worker_that_got_further_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = jobs(tmp_path, (0,), little=LITTLE)
+    folder = RunFolder(job.out)
+    folder.path.mkdir()
+    folder.metrics.write_text(f"{HEADER}\n14,0.001,1.0,1.0,0.5,0\n")
+
+    def work(number: int) -> None:
+        """Its rows were ahead of its checkpoint: it wrote the same row again, and a checkpoint."""
+        if number < 3:
+            write_text(folder.checkpoint, f"state {number}")
+        else:  # it was done, and killed on its way out
+            write_text(folder.result, "{}")
+
+    pool = Dying(3, work)
+    monkeypatch.setattr(executors, "ProcessPoolExecutor", pool)
+    ((_, outcome),) = executors.in_processes([job], 1)
+    assert (outcome, pool.tries) == ("done", 4)
+
+
+def test_a_worker_that_gets_no_further_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = jobs(tmp_path, (0,), little=LITTLE)
+    pool = Dying(9, lambda number: None)
+    monkeypatch.setattr(executors, "ProcessPoolExecutor", pool)
+    ((_, outcome),) = executors.in_processes([job], 1)
+    assert isinstance(outcome, BrokenProcessPool) and pool.tries == 1
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "local"), ("10.0.0.1:6379", "10.0.0.1:6379")])
+def test_without_an_address_ray_starts_a_cluster_of_its_own(
+    given: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    stand_in = types.ModuleType("ray")
+    vars(stand_in).update(
+        init=lambda address, **_: asked.append(address),
+        remote=lambda function: function,
+        shutdown=lambda: None,
+    )
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # of a cluster long dead
+    assert list(executors.on_ray([], given)) == [] and asked == [used]
 
 
 def test_a_worker_that_dies_at_once_is_given_up(

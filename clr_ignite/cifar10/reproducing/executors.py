@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, cast
 
 from clr_ignite.cifar10.reproducing.jobs import Job, loaded
@@ -32,7 +33,8 @@ def here(jobs: Sequence[Job]) -> Generator[Ended]:
 def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Ended]:
     """``workers`` at a time, each in a process of its own; outcomes as they come.
 
-    A process that dies is started again as long as its run got further. Leaving the iterator
+    A process that dies is started again as long as its run got further: to a
+    row, a checkpoint or its result. Leaving the iterator
     early ends the processes; so does the death of this one.
     """
     leaving = threading.Event()
@@ -64,7 +66,8 @@ def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Ended]:
         import ray
     except ImportError as error:
         raise ValueError("--ray needs Ray: pip install clr_ignite[ray]") from error
-    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    # Without an address Ray joins a cluster that $RAY_ADDRESS names, or any on this machine.
+    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING)
     try:
         task = ray.remote(Job.run)
         waiting = {
@@ -95,14 +98,29 @@ def _fetched(get: Callable[[Any], Any], reference: Any) -> Result | Exception:
 def _alone(job: Job, leaving: threading.Event) -> Result:
     context = multiprocessing.get_context("spawn")
     while True:
-        before = RunFolder(job.out).last_iteration()
+        row, files = _progress(job)
         try:
             quiet = logging.getLogger("ignite").level
             with ProcessPoolExecutor(1, context, _start_worker, (quiet,)) as pool:
                 return pool.submit(job.run).result()
         except BrokenProcessPool:
-            if leaving.is_set() or RunFolder(job.out).last_iteration() <= before:
+            last, written = _progress(job)
+            if leaving.is_set() or (last <= row and written == files):
                 raise
+
+
+def _progress(job: Job) -> tuple[int, list[tuple[int, int] | None]]:
+    """How far a run is: its last row, which may be ahead of its checkpoint, and what it wrote."""
+    folder = RunFolder(job.out)
+    return folder.last_iteration(), [_written(path) for path in (folder.checkpoint, folder.result)]
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _leave_interrupts_to_others() -> None:

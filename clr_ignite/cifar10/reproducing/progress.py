@@ -27,7 +27,7 @@ class RunLines:
         kind = _Line if bars else _Text
         self._lines = [kind(job, position) for position, job in enumerate(jobs)]
         self._every = every
-        self._over = threading.Event()
+        self._over, self._looking = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> RunLines:
@@ -42,14 +42,19 @@ class RunLines:
     ) -> None:
         self._over.set()
         self._thread.join()
+        self.look()
         for line in self._lines:
-            line.look()
             line.close()
+
+    def look(self) -> None:
+        """Say what is new in the folders."""
+        with self._looking:
+            for line in self._lines:
+                line.look()
 
     def _watch(self) -> None:
         while not self._over.wait(self._every):
-            for line in self._lines:
-                line.look()
+            self.look()
 
 
 class _Line:

@@ -64,13 +64,15 @@ def reproduce(
     """
     failed = []
     with (
-        RunLines(jobs, bars=progress) if progress or lines else contextlib.nullcontext(),
+        RunLines(jobs, bars=progress) if progress or lines else contextlib.nullcontext() as watch,
         contextlib.closing(place(jobs)) as outcomes,
     ):
         for job, outcome in outcomes:
             if isinstance(outcome, Exception):
                 failed.append(f"{job.name}, seed {job.seed}: {type(outcome).__name__}: {outcome}")
-            else:
-                finished(job, outcome)
+                continue
+            if watch is not None:
+                watch.look()  # its last line comes before what is said of its end
+            finished(job, outcome)
     if failed:
         raise RunError(f"{len(failed)} of {len(jobs)} runs failed: {'; '.join(failed)}")
