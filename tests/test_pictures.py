@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import sys
 
@@ -12,6 +13,7 @@ from clr_ignite import RangeTestResult, RepeatedResult
 from clr_ignite.live.windows import plotly
 from clr_ignite.pictures import Better, Curve, Picture, better, sampled, thinned
 from clr_ignite.plots import draw
+from clr_ignite.result.curves import picture_of
 from clr_ignite.schedules import Triangular
 from clr_ignite.suggestions import Bounds
 from tests.test_result import result_of
@@ -58,7 +60,7 @@ def test_what_has_no_finite_value_has_no_limits() -> None:
 
 @pytest.mark.parametrize(
     ("name", "way"),
-    [("val_loss", "lower"), ("Error", "lower"), ("top5_accuracy", "higher"), ("bleu", None)],
+    [("val_loss", "lower"), ("Error", "lower"), ("top5_accuracy", "higher"), ("odd", None)],
 )
 def test_which_way_is_better(name: str, way: str | None) -> None:
     assert better(name) == way
@@ -121,15 +123,15 @@ def test_matplotlib_and_visdom_show_the_same(result: RangeTestResult | RepeatedR
 
 def test_the_rates_are_named_with_their_values_and_the_curve_is_as_it_was_read() -> None:
     assert labels(exploding(Read)) == [
-        *("loss", "loss, smoothed", "held-out accuracy", "accuracy, as read"),
+        *("loss", "held-out accuracy", "accuracy, as read"),
         *("base_lr 0.002", "max_lr 0.008", "lr 0.004"),
     ]
     *_, as_read = exploding(Read).picture().curves
     assert (as_read.x, as_read.y) == exploding(Read).suggest().curve and as_read.right
     of_loss = exploding(Read)
-    of_loss.metric = "loss"  # type: ignore[attr-defined]
+    of_loss.metric = "training loss"  # type: ignore[attr-defined]
     *_, as_read = of_loss.picture().curves
-    assert not as_read.right and "loss, smoothed" not in labels(of_loss)
+    assert as_read.name == "training loss, as read" and not as_read.right
 
 
 def test_where_there_is_no_pair_the_picture_says_why() -> None:
@@ -144,7 +146,7 @@ def test_the_smooth_curve_keeps_up_with_short_tests(steps: int) -> None:
     result = RangeTestResult(start_lr=0.0, end_lr=1.0, num_iter=steps, step_mode="linear")
     for row in range(steps):
         result.add_row(iteration=row + 1, lr=row / steps, loss=1.0 - row / steps)
-    _, smooth = result.picture().curves
+    _, smooth = picture_of(result, None, None).curves
     assert max(abs(np.array(smooth.y) - np.array(result.loss))) < 0.02
 
 
@@ -155,8 +157,8 @@ def test_a_notebook_shows_picture_and_words(
     drawn = result._repr_png_()
     assert drawn is not None and drawn.startswith(b"\x89PNG")
     text = result._repr_html_()
-    assert "base_lr 0.002" in text and 'src="data:image/png;base64,iVBOR' in text
-    assert "&amp; slows" in text or "accuracy starts" in text
+    assert html.escape(str(result.suggest())) in text
+    assert 'src="data:image/png;base64,iVBOR' in text
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert result._repr_png_() is None and "img" not in result._repr_html_()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clr_ignite import plots
 from clr_ignite._smoothing import fitting_beta, moving_average
-from clr_ignite.pictures import Curve, Picture, marks, range_test
+from clr_ignite.pictures import Picture, marks, range_test
 from clr_ignite.result.reading import read_by_default
 from clr_ignite.suggestions import Bounds
 
@@ -91,17 +92,9 @@ def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | Non
 
 def _add_as_read(picture: Picture, bounds: Bounds) -> None:
     """The curve that the rates were read from; it takes the place of the smoothed loss."""
-    held_out = [
-        one for one in picture.curves if one.name.removeprefix("held-out ") in bounds.metric
-    ]
-    like = held_out[0] if bounds.metric.startswith("held-out") else picture.curves[1]
-    curve = Curve(
-        f"{bounds.metric}, as read",
-        *bounds.curve,
-        like.color,
-        "thick",
-        like.right,
-        None,
-        like.better,
-    )
-    picture.curves = [one for one in picture.curves if one.look != "thick"] + [curve]
+    raw, smoothed, *held_out = picture.curves
+    name = f"held-out {bounds.metric.removeprefix('held-out ')}"
+    like = next((curve for curve in held_out if curve.name == name), smoothed)
+    x, y = bounds.curve
+    as_read = replace(like, name=f"{bounds.metric}, as read", x=x, y=y, look="thick")
+    picture.curves = [raw, *held_out, as_read]
