@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -76,6 +77,16 @@ class Rig:
 
     def with_evaluator(self, every: int = 5) -> dict[str, Any]:
         return {"evaluator": self.evaluator, "eval_data": self.held, "every": every}
+
+
+class Malicious:
+    """Touches ``mark`` when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
 
 
 def computed(value: Callable[[], Any]) -> Metric:

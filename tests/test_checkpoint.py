@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clr_ignite._checkpoints import read_checkpoint
 from clr_ignite.range_test.checkpoint import SweepFile
-from tests.rigs import Rig, same, state_of
+from tests.rigs import Malicious, Rig, same, state_of
 
 
 class Killed(BaseException):
@@ -195,14 +195,6 @@ def test_a_place_behind_the_datas_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="data gave 5 batches, where the checkpoint is 6 into a"):
         rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
     assert rig.used == []
-
-
-class Malicious:
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.mark,)
 
 
 def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:

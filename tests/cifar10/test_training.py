@@ -26,6 +26,7 @@ from clr_ignite.cifar10.runs.environment import commit
 from clr_ignite.cifar10.runs.run_folder import InUse, RunError, RunFolder
 from clr_ignite.cifar10.training import summary, train
 from clr_ignite.schedules import Fixed, Linear, Triangular
+from tests.rigs import Malicious
 from tests.test_files import KINDS, in_place_of
 
 CLR = Triangular(0.001, 0.005, 4)
@@ -567,14 +568,6 @@ def test_a_result_of_something_else_is_refused(
     spoiled(out, "result.json", put(field, [1]))
     with pytest.raises(RunError, match=rf"result\.json cannot be read .*'{field}' holds \[1\]"):
         train(experiment(), data, out, seed=0, eval_every=5)
-
-
-class Malicious:
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.mark,)
 
 
 @pytest.mark.parametrize("save", [torch.save, lambda v, path: path.write_bytes(pickle.dumps(v, 2))])
