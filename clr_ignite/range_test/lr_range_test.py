@@ -30,6 +30,7 @@ from clr_ignite.range_test.checkpoint import Pauses, SweepFile
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.endless import Endless, count_steps
 from clr_ignite.range_test.evaluating import evaluation
+from clr_ignite.range_test.mid_training import go_on, warn_of_suspended
 from clr_ignite.range_test.observing import observing
 from clr_ignite.range_test.plan import Plan
 from clr_ignite.range_test.sweep import Sweep
@@ -192,8 +193,9 @@ class LRRangeTest:
         self, stack: contextlib.ExitStack, trainer: Engine, batches: Endless
     ) -> tuple[Sweep, Pauses | None]:
         engines = [one for one in (trainer, self.evaluator) if one is not None]
-        data = (batches.data, self.eval_data)
+        data, iteration = (batches.data, self.eval_data), trainer.state.iteration
         suspended = borrow(stack, engines, self.to_save.values(), data, self.keep)
+        go_on(trainer, iteration, batches.epoch_length, _FOREVER)
         pauses = self._pauses(batches)
         result, divergence = self._begun(pauses, suspended, batches.epoch_length)
         stack.callback(count_steps, result, batches, len(result))
@@ -209,6 +211,7 @@ class LRRangeTest:
                 observing(self.on_row, self.plan.num_iter if self.progress else None)
             ),
             scalers=scalers_of(self.optimizer, self.to_save.values()),
+            first=warn_of_suspended(self.optimizer, self.to_save, self.evaluator, suspended),
         )
         sweep.attach(trainer, stack)
         if batches.limit is not None:

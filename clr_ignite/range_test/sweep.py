@@ -13,10 +13,10 @@ from torch import Tensor
 
 from clr_ignite._scalars import Value, floats
 from clr_ignite.optimizers.compiled import keep_compiled
+from clr_ignite.optimizers.pending import Pending, never_stepped
 from clr_ignite.optimizers.rates import factor, factor_keys, put_rates
 from clr_ignite.optimizers.wrapped import RateChanged, check_inner_rates, watch_steps
 from clr_ignite.range_test.divergence import Divergence
-from clr_ignite.range_test.pending import Pending, never_stepped
 from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
@@ -38,6 +38,7 @@ class Sweep:
         every: rows between evaluations.
         on_row: called with the result after each row.
         scalers: GradScalers that may skip the optimizer's step.
+        first: called after the first row.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class Sweep:
         every: int,
         on_row: Callable[[RangeTestResult], None],
         scalers: Sequence[torch.amp.GradScaler] = (),
+        first: Callable[[], None] = lambda: None,
     ) -> None:
         self.optimizer, self.schedules, self.result = optimizer, schedules, result
         self.outputs, self.divergence = outputs, divergence
         self.evaluate, self.every, self.on_row = evaluate, every, on_row
-        self.scalers = scalers
+        self.scalers, self.first = scalers, first
         self._several = several_ranks()
         self._rates: list[float] = []  # of the step to come, before lr_mult
         self._keys = factor_keys(optimizer)
@@ -112,6 +114,8 @@ class Sweep:
         if self._pending.since:
             batches = [*_readable(self._pending.taken()), *batches]
         self._record(batches, skipped)
+        if len(self.result) == 1:
+            self.first()
         row = len(self.result)
         last = row == self.result.num_iter
         if last or len(self._unread) >= _BLOCK:

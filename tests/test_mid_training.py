@@ -1,0 +1,115 @@
+"""A range test in mid-training: what the step sees, and what suspended handlers leave undone."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import EMAHandler
+from ignite.metrics import Loss
+from torch import Tensor
+
+from tests.rigs import Rig, same, state_of
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 3])
+def test_the_step_sees_the_iteration_and_epoch_that_the_trainer_has(epochs: int) -> None:
+    rig, untouched = Rig(), Rig()
+    seen: dict[int, list[Any]] = {id(rig): [], id(untouched): []}
+    for one in (rig, untouched):
+        note = seen[id(one)].append
+        one.meddle = lambda engine, loss, note=note: note(
+            (engine.state.iteration, engine.state.epoch)
+        )
+        if epochs:
+            one.trainer.run(one.loader, max_epochs=epochs)
+    before = dict(vars(rig.trainer.state))
+    result = rig.test(num_iter=12).run(rig.trainer, rig.loader)
+    assert dict(vars(rig.trainer.state)) == before and list(result.iteration) == [*range(1, 13)]
+    untouched.trainer.run(untouched.loader, max_epochs=epochs + 3)
+    assert seen[id(rig)] == seen[id(untouched)][: 5 * epochs + 12]
+    assert seen[id(rig)][-12:] == [(5 * epochs + 1 + t, epochs + 1 + t // 5) for t in range(12)]
+
+
+def test_in_the_middle_of_an_epoch() -> None:
+    rig = Rig()
+    rig.trainer.run(rig.loader, max_iters=7)
+    seen: list[tuple[int, int]] = []
+    rig.meddle = lambda engine, loss: seen.append((engine.state.iteration, engine.state.epoch))
+    rig.test(num_iter=6).run(rig.trainer, rig.loader)
+    assert seen == [(8, 2), (9, 2), (10, 2), (11, 3), (12, 3), (13, 3)]
+
+
+def test_data_without_a_length() -> None:
+    class Stream:
+        def __iter__(self) -> Any:
+            return iter(list(Rig().loader))
+
+    rig = Rig()
+    rig.trainer.run(rig.loader, max_epochs=2)
+    seen: list[int] = []
+    rig.meddle = lambda engine, loss: seen.append(engine.state.iteration)
+    assert len(rig.test(num_iter=6).run(rig.trainer, Stream())) == 6
+    assert seen == [11, 12, 13, 14, 15, 16]
+
+
+class Quiet(Rig):
+    """A step that leaves the mode to whoever sets it."""
+
+    def step(self, engine: Engine, batch: tuple[Tensor, Tensor]) -> float:
+        loss = torch.nn.functional.cross_entropy(self.model(batch[0]), batch[1])
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+def test_a_model_left_in_eval_mode_is_said() -> None:
+    rig = Quiet()
+    rig.trainer.add_event_handler(Events.EPOCH_STARTED, lambda engine: rig.model.train())
+    rig.trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: rig.model.eval())
+    rig.trainer.run(rig.loader)
+    before = state_of(rig)
+    words = "'model' took the step in eval mode: call train.*lambda.*EPOCH_STARTED.*keep="
+    with pytest.warns(UserWarning, match=words) as caught:
+        rig.test().run(rig.trainer, rig.loader)
+    assert len(caught) == 1 and same(state_of(rig), before)
+
+
+def test_an_evaluator_on_an_average_that_nobody_updates_is_said() -> None:
+    rig = Rig()
+    average = EMAHandler(rig.model, momentum=0.1)
+    average.attach(rig.trainer)
+
+    def evaluate(engine: Engine, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            return average.ema_model(batch[0]), batch[1]
+
+    evaluator = Engine(evaluate)
+    Loss(torch.nn.functional.cross_entropy).attach(evaluator, "loss")
+    arguments = {"evaluator": evaluator, "eval_data": rig.held, "every": 4}
+    with pytest.warns(UserWarning, match="no parameter of the optimizer, such as an average.*EMA"):
+        fixed = rig.test(**arguments).run(rig.trainer, rig.loader)
+    assert len(set(fixed["loss"][1])) == 1
+    saved = {"model": rig.model, "optimizer": rig.optimizer, "average": average.ema_model}
+    moving = rig.test(keep=[average], to_save=saved, **arguments)
+    result = moving.run(rig.trainer, rig.loader)
+    assert len(set(result["loss"][1])) == 3
+
+
+def test_where_nothing_is_missing_nothing_is_said() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rig = Quiet()
+        rig.model.eval()  # on purpose: nobody is suspended
+        rig.test().run(rig.trainer, rig.loader)
+        rig = Rig()
+        rig.trainer.add_event_handler(Events.EPOCH_STARTED, lambda engine: None)
+        rig.test(**rig.with_evaluator()).run(rig.trainer, rig.loader)
+        teacher = copy.deepcopy(rig.model)
+        rig.evaluator = Engine(lambda engine, batch: (teacher(batch[0]), rig.model(batch[0]))[1])
+        rig.test(evaluator=rig.evaluator, eval_data=rig.held, every=4).run(rig.trainer, rig.loader)
