@@ -117,13 +117,13 @@ def check_plain(path: Path, status: os.stat_result) -> None:
         raise OSError(errno.EINVAL, f"is {what} where a file is needed", str(path))
 
 
-def printable(text: str) -> str:
-    """``text`` for a terminal or a page: control characters as Python writes them, lines kept.
+def printable(text: str, keep: str = "\n") -> str:
+    """``text`` for a terminal or a page: control characters but ``keep`` as Python writes them.
 
     >>> printable("runs/\x1b[2J")
     'runs/\\\\x1b[2J'
     """
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
 
 
 def make_folder(path: Path) -> None:

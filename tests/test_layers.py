@@ -36,7 +36,8 @@ PUBLIC = {
     "clr_ignite.cifar10.command_line": "build_parser",
     "clr_ignite.cifar10.commands": "describe preview range_test replay report reproduce train",
     "clr_ignite.cifar10.data": "DataError DataSet Images load",
-    "clr_ignite.cifar10.experiments": "CAFFE_FIXED EXPERIMENTS FAMILIES TABLE2 Experiment Row",
+    "clr_ignite.cifar10.experiments": "CAFFE_FIXED EXPERIMENTS FAMILIES TABLE2 Entry Experiment "
+    "Row",
     "clr_ignite.cifar10.jobs": "Job loaded",
     "clr_ignite.cifar10.models": "CaffeFull CaffeQuick",
     "clr_ignite.cifar10.parts": "Parts build",

@@ -66,7 +66,7 @@ class Pixels:
         return Pixels(mean, self.scale)
 
 
-class _Held:
+class OnDevice:
     """A split and its pixel convention on a device."""
 
     def __init__(
@@ -78,13 +78,13 @@ class _Held:
     ) -> None:
         if len(images) == 0:
             raise ValueError("images must not be empty")
-        held = images.pixels.to(device)
-        # Held as (N, 32, 32, 3) for channels-last batches: turning each of them takes longer than
+        resident = images.pixels.to(device)
+        # Kept as (N, 32, 32, 3) for channels-last batches: turning each of them takes longer than
         # all the rest.
         self._channels_last = memory_format == torch.channels_last
         if self._channels_last:
-            held = held.permute(0, 2, 3, 1).contiguous()
-        self._images = Images(held, images.labels.to(device))
+            resident = resident.permute(0, 2, 3, 1).contiguous()
+        self._images = Images(resident, images.labels.to(device))
         self._pixels = pixels.to(device, memory_format)
 
     def _at(self, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +93,7 @@ class _Held:
         return self._pixels(pixels), chosen.labels
 
 
-class Batches(_Held):
+class Batches(OnDevice):
     """Shuffled training batches on a device; ``batch(i)`` is a function of (seed, i) alone.
 
     ``len`` is the number of batches in an epoch; iterating never ends, so that an Engine counts
@@ -160,7 +160,7 @@ class Batches(_Held):
         return self._order[1]
 
 
-class EvalBatches(_Held):
+class EvalBatches(OnDevice):
     """Every image once, in order, the incomplete last batch included."""
 
     def __init__(

@@ -759,10 +759,10 @@ def test_reproduce(
 def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> None:
     path = finished_run(tmp_path / "run", "full-triangular2", 0, [0.7])
     run = read_run(path)
-    assert run.name == "full-triangular2" and run.row is not None and run.row.published == 81.4
+    assert run.name == "full-triangular2" and run.entry is not None and run.entry.published == 81.4
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | {"data": {"classes": ["0", "1"]}}))
-    assert (read_run(path).name, read_run(path).row) == ("full-triangular2", None)
+    assert (read_run(path).name, read_run(path).entry) == ("full-triangular2", None)
 
 
 def test_a_run_is_called_what_its_folder_says(tmp_path: Path) -> None:
@@ -771,7 +771,7 @@ def test_a_run_is_called_what_its_folder_says(tmp_path: Path) -> None:
     config = json.loads((path / "config.json").read_text())
     assert "name" not in config and read_run(path).name == "full-decay"
     (path / "config.json").write_text(json.dumps(config | {"name": "mine"}))
-    assert (read_run(path).name, read_run(path).row) == ("mine", None)
+    assert (read_run(path).name, read_run(path).entry) == ("mine", None)
     del config["experiment"]["order"]  # nor did earlier versions know all settings
     (path / "config.json").write_text(json.dumps(config))
     assert read_run(path).name == "full-decay"
@@ -936,3 +936,19 @@ def test_numbers_beyond_float32_are_named(
     more = f"--iterations 3 --model quick --batch-size 50 --no-progress --out {tmp_path / 'out'}"
     assert main([*words.split(), *more.split()]) == 2
     assert named in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_names_do_not_reach_the_terminal_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "clear\x1b[2J\nscreen"
+    odd.mkdir()
+    swept(odd / "range_test.json")
+    assert main(["report", str(odd), "--out", str(tmp_path / "report")]) == 0
+    assert main(["report", str(odd / "nothing")]) == 2
+    with pytest.raises(SystemExit):
+        main(["report", str(odd), "--\x1b[2J"])
+    out, err = capsys.readouterr()
+    assert r"clear\x1b[2J\nscreen" in out and r"\x1b[2J" in err
+    assert "\x1b" not in out + err
+    assert "\x1b" not in (tmp_path / "report/report.md").read_text()

@@ -199,6 +199,25 @@ def test_a_cut_off_run_resumes_bit_for_bit(data: DataSet, tmp_path: Path, at: in
     assert texts[0] == texts[1]
 
 
+def test_a_run_of_an_earlier_version_goes_on(data: DataSet, tmp_path: Path) -> None:
+    """Its checkpoint has neither a checksum nor a fingerprint of the rows, its config no name."""
+    train(experiment(), data, tmp_path / "whole", seed=3, eval_every=5)
+    with pytest.raises(KeyboardInterrupt):
+        train(experiment(), data, tmp_path / "cut", seed=3, eval_every=5, observe=cut_off(14))  # type: ignore[arg-type]
+    folder = RunFolder(tmp_path / "cut")
+    state = folder.load_checkpoint()
+    assert state is not None
+    del state["rows"]
+    old = {"loss_sum": torch.zeros((), dtype=torch.float64), "loss_count": 0}
+    torch.save(state | old, folder.checkpoint)
+    config = json.loads(folder.config.read_text())
+    del config["name"]
+    folder.config.write_text(json.dumps(config))
+    train(experiment(), data, tmp_path / "cut", seed=3, eval_every=5)
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
 def test_averaged_weights_are_evaluated_and_resume(data: DataSet, tmp_path: Path) -> None:
     chosen = experiment(ema_decay=0.9, pixels="unit", init="torch")
     first = build(chosen, data, seed=3, device="cpu").model.state_dict()

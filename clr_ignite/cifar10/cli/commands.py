@@ -134,13 +134,12 @@ def reproduce(options: argparse.Namespace) -> None:
             print(f"{job.name}, seed {job.seed}: {describe(result)}", flush=True)
 
     run_jobs(jobs, place, progress=bars, lines=not bars, finished=finished)
-    text = reports.write_report([job.out for job in jobs], options.out / "report")
-    print(printable(text), end="")
+    print(reports.write_report([job.out for job in jobs], options.out / "report"), end="")
 
 
 def report(options: argparse.Namespace) -> None:
     """Write the table and the pictures and print the table."""
-    print(printable(reports.write_report(options.runs, options.out)), end="")
+    print(reports.write_report(options.runs, options.out), end="")
 
 
 def replay(options: argparse.Namespace) -> None:

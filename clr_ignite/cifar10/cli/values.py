@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clr_ignite._checks import non_negative, positive
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, is_own, own
+from clr_ignite.cifar10.runs import RANGE_TEST
 
 PROG = "python -m clr_ignite.cifar10"
 _LARGE = 2**62
@@ -112,7 +113,7 @@ def named(*texts: str) -> list[tuple[str, Experiment]]:
 def bounds_file(path: Path) -> Path:
     """The file of a range test that ``--bounds`` names, itself or by its folder."""
     if path.is_dir():
-        path = path / "range_test.json"
+        path = path / RANGE_TEST
     if not stat.S_ISREG(path.stat().st_mode):  # a device has no end
         raise ValueError(f"--bounds must be a range test's folder or range_test.json, got {path}")
     return path

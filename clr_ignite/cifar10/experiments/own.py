@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 
-from clr_ignite.cifar10.experiments.entry import Row
+from clr_ignite.cifar10.experiments.entry import Entry
 from clr_ignite.cifar10.experiments.experiment import Experiment
 
 
@@ -19,7 +19,7 @@ def own(text: str) -> tuple[str, Experiment]:
 
     Raises:
         OSError: there is no such file.
-        ValueError: it cannot be run, or NAME is no Experiment and no Row in it.
+        ValueError: it cannot be run, or NAME is no Experiment and no Entry in it.
     """
     file, _, name = text.rpartition(":")
     try:
@@ -29,9 +29,9 @@ def own(text: str) -> tuple[str, Experiment]:
     except Exception as error:  # whatever its author wrote
         raise ValueError(f"{file} cannot be run ({type(error).__name__}: {error})") from error
     found = {
-        key: value.experiment if isinstance(value, Row) else value
+        key: value.experiment if isinstance(value, Entry) else value
         for key, value in values.items()
-        if isinstance(value, Experiment | Row)
+        if isinstance(value, Experiment | Entry)
     }
     if name not in found:
         raise ValueError(f"{file} has no experiment {name}; it has {', '.join(found) or 'none'}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from clr_ignite.cifar10.experiments.entry import CAFFE_FIXED, OURS, PAPERS_DECAY, Row
+from clr_ignite.cifar10.experiments.entry import CAFFE_FIXED, OURS, PAPERS_DECAY, Entry
 from clr_ignite.cifar10.experiments.experiment import Experiment
 from clr_ignite.schedules import (
     Exponential,
@@ -30,11 +30,11 @@ def _port(
     *,
     against: str = "quick-ancestor-fixed",
     **changes: Any,
-) -> Row:
+) -> Entry:
     """The quick net as the first PyTorch port has it."""
     port = {"model": "quick", "pixels": "unit", "pooling": "floor", "init": "torch"}
     experiment = Experiment(schedule=schedule, iterations=iterations, **port | changes)
-    return Row(experiment, published, source, against)
+    return Entry(experiment, published, source, against)
 
 
 _PORT_BOUNDS = (0.0025, 0.01, 2_000)
@@ -48,7 +48,7 @@ _PORT_POLICIES: Mapping[str, tuple[Schedule, int, float, float]] = {
 }
 
 
-def port_tables() -> dict[str, Row]:
+def port_tables() -> dict[str, Entry]:
     """The headline and the tables, with and without multipliers."""
     rows = {
         "quick-ancestor-triangular": _port(
@@ -71,7 +71,7 @@ def port_tables() -> dict[str, Row]:
     return rows
 
 
-def port_first_tries() -> dict[str, Row]:
+def port_first_tries() -> dict[str, Entry]:
     """The port's first net and settings, those of the paper's Table 1 as the port read it."""
     source = "coxy1989/clr, first runs (single run)"
     policies: dict[str, tuple[Schedule, int, float]] = {

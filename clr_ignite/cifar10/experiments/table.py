@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from clr_ignite.cifar10.experiments.entry import CAFFE_FIXED, OURS, PAPERS_DECAY, Row
+from clr_ignite.cifar10.experiments.entry import CAFFE_FIXED, OURS, PAPERS_DECAY, Entry
 from clr_ignite.cifar10.experiments.experiment import Experiment
 from clr_ignite.cifar10.experiments.port_entries import port_first_tries, port_tables
 from clr_ignite.cifar10.experiments.trapezoid import trapezoid
@@ -22,7 +22,7 @@ from clr_ignite.schedules import (
     Triangular2,
 )
 
-__all__ = ["CAFFE_FIXED", "EXPERIMENTS", "FAMILIES", "TABLE2", "Experiment", "Row"]
+__all__ = ["CAFFE_FIXED", "EXPERIMENTS", "FAMILIES", "TABLE2", "Experiment", "Entry"]
 
 
 def _table2(low: float, high: float) -> Chain:
@@ -41,13 +41,13 @@ _SMITH = "arXiv:1506.01186, Table 1"
 
 def _full(
     schedule: Schedule, iterations: int, published: float | None, source: str, **changes: Any
-) -> Row:
+) -> Entry:
     """Caffe's full net as its files have it."""
     experiment = Experiment(schedule=schedule, iterations=iterations, **changes)
-    return Row(experiment, published, source, "full-fixed")
+    return Entry(experiment, published, source, "full-fixed")
 
 
-def _in_order(row: Row, against: str) -> Row:
+def _in_order(row: Entry, against: str) -> Entry:
     """``row`` with the images in one order in every epoch, as Caffe reads them."""
     return replace(row, experiment=replace(row.experiment, order="fixed"), against=against)
 
@@ -87,7 +87,7 @@ _LATER = {
 }
 
 
-def _own(iterations: int, shape: Mapping[str, float], **changes: Any) -> Row:
+def _own(iterations: int, shape: Mapping[str, float], **changes: Any) -> Entry:
     """A rise, a level and a fall to 0, evaluated with averaged weights; every setting was chosen
     on 5,000 held-out training images, as results/README.md says."""
     rate, momentum = trapezoid(iterations, **shape)
@@ -129,7 +129,7 @@ _SOLVERS: Mapping[str, tuple[dict[str, Any], tuple[float, float], tuple[float, .
 }
 
 
-def _solvers() -> dict[str, Row]:
+def _solvers() -> dict[str, Entry]:
     """Other ways to step; the paper gives bounds and lengths, Caffe's drops and 2,000 are ours."""
     rows = {}
     source = "arXiv:1506.01186, section 4.1"
@@ -150,10 +150,10 @@ def _solvers() -> dict[str, Row]:
 
 
 _QUICK = Experiment(schedule=MultiStep(0.001, (4_000,), 0.1), iterations=5_000, model="quick")
-_LOG = Row(_QUICK, 75.33, "Caffe examples/cifar10, log in the readme", "quick-caffe")
+_LOG = Entry(_QUICK, 75.33, "Caffe examples/cifar10, log in the readme", "quick-caffe")
 _CAFFE = {"quick-caffe": _LOG, "quick-caffe-order": _in_order(_LOG, "quick-caffe-order")}
 
-FAMILIES: Mapping[str, Mapping[str, Row]] = {
+FAMILIES: Mapping[str, Mapping[str, Entry]] = {
     "full": _PAPER | _CONTROLS,
     "full-shorter": _LATER | _TRAPEZOIDS | _MUONS,
     "full-solvers": _solvers(),
@@ -161,6 +161,6 @@ FAMILIES: Mapping[str, Mapping[str, Row]] = {
     "quick-ancestor": port_tables(),
     "quick-ancestor-early": port_first_tries(),
 }
-EXPERIMENTS: Mapping[str, Row] = {
+EXPERIMENTS: Mapping[str, Entry] = {
     name: row for rows in FAMILIES.values() for name, row in rows.items()
 }

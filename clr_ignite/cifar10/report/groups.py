@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, Row
+from clr_ignite._files import printable
+from clr_ignite.cifar10.experiments import EXPERIMENTS, Entry, Experiment
 from clr_ignite.cifar10.runs.provenance import Config, read_config
 from clr_ignite.cifar10.runs.records import Evaluation, Outcome
 from clr_ignite.cifar10.runs.result import read_result
@@ -42,7 +43,7 @@ class Run:
         return next(found, _rounded(repr(self.experiment.schedule)))
 
     @property
-    def row(self) -> Row | None:
+    def entry(self) -> Entry | None:
         """The row of the table that it is a run of; on other data than CIFAR-10 None."""
         row = EXPERIMENTS.get(self.name)
         same = row is not None and row.experiment == self.experiment
@@ -62,35 +63,35 @@ class Group:
     runs: Sequence[Run]
 
     @property
-    def whole(self) -> Sequence[Run]:
+    def stable(self) -> Sequence[Run]:
         """Those that did not diverge; all of them where every one did."""
         return [run for run in self.runs if not run.summary["diverged"]] or self.runs
 
     @property
-    def row_name(self) -> str:
+    def entry_name(self) -> str:
         """In the table of experiments, if there."""
         return self.runs[0].name
 
     @property
-    def row(self) -> Row | None:
-        return self.runs[0].row
+    def entry(self) -> Entry | None:
+        return self.runs[0].entry
 
     @property
     def curve(self) -> dict[int, float]:
-        """Mean accuracy (0..1) by iteration, where all whole runs were evaluated."""
-        curves = [{r["iteration"]: r["eval_accuracy"] for r in run.rows} for run in self.whole]
+        """Mean accuracy (0..1) by iteration, where all stable runs were evaluated."""
+        curves = [{r["iteration"]: r["eval_accuracy"] for r in run.rows} for run in self.stable]
         shared = sorted(set.intersection(*map(set, curves)))
         return {at: statistics.mean(curve[at] for curve in curves) for at in shared}
 
     @property
     def ends(self) -> list[int]:
         """Iterations at which a cycle ends."""
-        return [row["iteration"] for row in self.whole[0].rows if row["cycle_end"]]
+        return [row["iteration"] for row in self.stable[0].rows if row["cycle_end"]]
 
     @property
     def accuracy(self) -> float:
-        """The mean of the whole runs at the end, 0..1."""
-        return statistics.fmean(run.summary["accuracy"] for run in self.whole)
+        """The mean of the stable runs at the end, 0..1."""
+        return statistics.fmean(run.summary["accuracy"] for run in self.stable)
 
 
 def read_run(path: Path) -> Run:
@@ -126,7 +127,7 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
         for name, runs in zip(_told_apart(text, several), several, strict=True)
     ]
     return sorted(
-        groups, key=lambda g: order.index(g.row_name) if g.row_name in order else len(order)
+        groups, key=lambda g: order.index(g.entry_name) if g.entry_name in order else len(order)
     )
 
 
@@ -147,7 +148,7 @@ def _told_apart(text: str, several: Sequence[Sequence[Run]]) -> list[str]:
     ]
     differing = [key for key in settings[0] if len({repr(one[key]) for one in settings}) > 1]
     names = [", ".join([text, *(f"{key} {one[key]}" for key in differing)]) for one in settings]
-    return distinct(names)
+    return distinct([printable(name, "") for name in names])
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clr_ignite._files import make_folder, write_text
+from clr_ignite._files import make_folder, printable, write_text
 from clr_ignite.cifar10.experiments import EXPERIMENTS, FAMILIES
 from clr_ignite.cifar10.report import pictures
 from clr_ignite.cifar10.report.groups import Group, Run, distinct, grouped, read_run
@@ -44,9 +44,12 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
     text = _table(groups) + _not_run(groups) if groups else ""
     sweeps = {
         name: RangeTestResult.from_json(RunFolder(path).range_test)
-        for name, path in zip(distinct([path.name for path in tests]), tests, strict=True)
+        for name, path in zip(
+            distinct([printable(path.name, "") for path in tests]), tests, strict=True
+        )
     }
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
+    text = printable(text)  # names of folders may hold anything
     make_folder(out)
     write_text(out / "report.md", text)
     for family, chosen in _families(groups).items():
@@ -81,7 +84,9 @@ def _families(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """What is drawn together, in the order of ``groups``."""
     found: dict[str, list[Group]] = {}
     for group in groups:
-        rows = (family for family, rows in FAMILIES.items() if group.row and group.row_name in rows)
+        rows = (
+            family for family, rows in FAMILIES.items() if group.entry and group.entry_name in rows
+        )
         family = next(rows, group.runs[0].experiment.model)
         together = found.setdefault(family, [])
         for one in (_against(group, groups), group):
@@ -93,7 +98,7 @@ def _families(groups: Sequence[Group]) -> dict[str, list[Group]]:
 def _against(group: Group, groups: Sequence[Group]) -> Group | None:
     """Those of the row that this one's iterations are held against."""
     return next(
-        (g for g in groups if group.row and g.row and g.row_name == group.row.against), None
+        (g for g in groups if group.entry and g.entry and g.entry_name == group.entry.against), None
     )
 
 
@@ -108,22 +113,24 @@ def _table(groups: Sequence[Group]) -> str:
 
 
 def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> str:
-    runs, whole, row = group.runs, group.whole, group.row
-    found = [run.summary["cycle_end_accuracy"] for run in whole]
+    runs, stable, entry = group.runs, group.stable, group.entry
+    found = [run.summary["cycle_end_accuracy"] for run in stable]
     ends = [accuracy for accuracy in found if accuracy is not None]
     at_cycle_end = "no cycle ended"
     if ends:
         at_cycle_end = mean_and_spread(ends)
-        if not whole[0].summary["ended_at_cycle_end"]:
-            at_cycle_end += f", iteration {whole[0].summary['cycle_end_iteration']}"
+        if not stable[0].summary["ended_at_cycle_end"]:
+            at_cycle_end += f", iteration {stable[0].summary['cycle_end_iteration']}"
     on = " (held out)" if runs[0].experiment.held_out else ""
     diverged = sum(run.summary["diverged"] for run in runs)
-    published = "-" if row is None or row.published is None else f"{row.published} ({row.source})"
+    published = (
+        "-" if entry is None or entry.published is None else f"{entry.published} ({entry.source})"
+    )
     cells = [
         f"{group.name}{on}" + (f", {diverged} of {len(runs)} diverged" if diverged else ""),
         f"{runs[0].experiment.iterations:,}",
         at_cycle_end,
-        mean_and_spread([run.summary["accuracy"] for run in whole]),
+        mean_and_spread([run.summary["accuracy"] for run in stable]),
         published,
         _reached(group, groups),
         ", ".join(sorted({places[place] for run in runs for place in _made_on(run)})),
@@ -134,15 +141,15 @@ def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> s
 def _reached(group: Group, groups: Sequence[Group]) -> str:
     """``full-fixed: 49,000``: when the row it is held against was caught up with."""
     target = _against(group, groups)
-    if target is None or target is group or group.row is None:
+    if target is None or target is group or group.entry is None:
         return "-"
     at = next((at for at, mean in group.curve.items() if mean >= target.accuracy), None)
-    return f"{group.row.against}: {'not reached' if at is None else f'{at:,}'}"
+    return f"{group.entry.against}: {'not reached' if at is None else f'{at:,}'}"
 
 
 def _not_run(groups: Sequence[Group]) -> str:
     """The rows of the table that are missing, where any of them is there."""
-    there = {group.row_name for group in groups if group.row is not None}
+    there = {group.entry_name for group in groups if group.entry is not None}
     missing = [name for name in EXPERIMENTS if name not in there]
     return f"\nNot run: {', '.join(missing)}.\n" if there and missing else ""
 
@@ -160,7 +167,7 @@ def _is_report(path: Path) -> bool:
 
 
 def _label(name: str, group: Group) -> str:
-    seeds = len(group.whole)
+    seeds = len(group.stable)
     return f"{name}, " + (f"mean of {seeds}" if seeds > 1 else "single run")
 
 

@@ -100,7 +100,7 @@ class _Text:
             rows = self.folder.rows()
         except (OSError, RunError):
             return  # as above
-        if not self.said and (self.folder.path / "config.json").exists():
+        if not self.said and self.folder.config.exists():
             self.said = True
             self._say(f"{self.job.experiment.schedule}")
         for row in rows:

@@ -25,6 +25,7 @@ from clr_ignite._files import (
     sync_folder,
     write_text,
 )
+from clr_ignite.cifar10 import runs
 from clr_ignite.cifar10.runs.records import HEADER, Evaluation, line_of, read_line
 
 
@@ -51,27 +52,27 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """What the results were made with."""
-        return self.path / "config.json"
+        return self.path / runs.CONFIG
 
     @property
     def metrics(self) -> Path:
         """A run's evaluations."""
-        return self.path / "metrics.csv"
+        return self.path / runs.METRICS
 
     @property
     def checkpoint(self) -> Path:
         """Where a run or a range test goes on."""
-        return self.path / "checkpoint.pt"
+        return self.path / runs.CHECKPOINT
 
     @property
     def result(self) -> Path:
         """How a run ended; there once it has."""
-        return self.path / "result.json"
+        return self.path / runs.RESULT
 
     @property
     def range_test(self) -> Path:
         """A finished range test; beside it the same as CSV and as a picture."""
-        return self.path / "range_test.json"
+        return self.path / runs.RANGE_TEST
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Self]:
