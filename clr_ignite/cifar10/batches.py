@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clr_ignite._checks import count
+from clr_ignite._checks import count, whole
 from clr_ignite.cifar10.choices import Order
 from clr_ignite.cifar10.data import Images
 
@@ -28,7 +28,7 @@ def hold_out(images: Images, held: int, seed: int) -> tuple[Images, Images]:
     held = count("held", held)
     if held >= len(images):
         raise ValueError(f"held must be below the {len(images)} images there are, got {held}")
-    order = torch.randperm(len(images), generator=_generator(seed, -1))
+    order = torch.randperm(len(images), generator=_generator(whole("seed", seed), -1))
     return images.take(order[held:].sort().values), images.take(order[:held].sort().values)
 
 
@@ -131,7 +131,7 @@ class Batches(OnDevice):
                 f"batch_size must be at most the {len(images)} images there are, got {batch_size}"
             )
         self.batch_size = batch_size
-        self.seed = seed
+        self.seed = whole("seed", seed)
         self.order = order
         self.start = count("start", start, least=0)
         self._order: tuple[int, Tensor] = (-1, torch.empty(0))

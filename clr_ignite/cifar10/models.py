@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from clr_ignite._checks import choice, count
 from clr_ignite.cifar10.choices import Init, Pooling
 
 
@@ -74,12 +75,9 @@ class _CaffeNet(nn.Module):
 
     def __init__(self, num_classes: int, pooling: Pooling, init: Init) -> None:
         super().__init__()
-        if num_classes < 2:
-            raise ValueError(f"num_classes must be at least 2, got {num_classes}")
-        if pooling not in ("ceil", "floor"):
-            raise ValueError(f"pooling must be 'ceil' or 'floor', got {pooling!r}")
-        if init not in ("caffe", "torch"):
-            raise ValueError(f"init must be 'caffe' or 'torch', got {init!r}")
+        self.num_classes = count("num_classes", num_classes, least=2)
+        choice("pooling", pooling, ("ceil", "floor"))
+        choice("init", init, ("caffe", "torch"))
         ceil = pooling == "ceil"
         self.conv1 = nn.Conv2d(3, 32, 5, padding=2)
         self.pool1 = nn.MaxPool2d(3, 2, ceil_mode=ceil)
@@ -123,7 +121,7 @@ class CaffeQuick(_CaffeNet):
     ) -> None:
         super().__init__(num_classes, pooling, init)
         self.ip1 = nn.Linear(self.features, 64)
-        self.ip2 = nn.Linear(64, num_classes)
+        self.ip2 = nn.Linear(64, self.num_classes)
         self._fill(init)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -174,7 +172,7 @@ class CaffeFull(_CaffeNet):
     ) -> None:
         super().__init__(num_classes, pooling, init)
         self.norm1, self.norm2 = WithinChannelLRN(), WithinChannelLRN()
-        self.ip1 = nn.Linear(self.features, num_classes)
+        self.ip1 = nn.Linear(self.features, self.num_classes)
         self._fill(init)
 
     def forward(self, x: Tensor) -> Tensor:

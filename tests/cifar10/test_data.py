@@ -661,3 +661,15 @@ def test_held_out_images_are_a_function_of_the_seed(images: Images) -> None:
 def test_bad_batches_are_named(images: Images, changes: dict[str, int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         batches(images, **changes)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, torch.tensor])
+def test_batches_take_numbers_of_small_types(images: Images, kind: Any) -> None:
+    given = {"batch_size": kind(4), "seed": kind(3), "start": kind(2)}
+    found, plain = (
+        batches(images, **one) for one in (given, {"batch_size": 4, "seed": 3, "start": 2})
+    )
+    for i in range(100):
+        assert torch.equal(found.batch(i)[1], plain.batch(i)[1])
+    ours, theirs = hold_out(images, kind(5), kind(3)), hold_out(images, 5, 3)
+    assert torch.equal(ours[1].labels, theirs[1].labels)

@@ -158,6 +158,7 @@ def test_the_quick_nets_groups_are_caffes() -> None:
     ("call", "error", "words"),
     [
         (lambda: CaffeFull(1), ValueError, "num_classes must be at least 2, got 1"),
+        (lambda: CaffeQuick(2.5), TypeError, "num_classes must be a whole number, got 2.5"),
         (lambda: CaffeFull(pooling="round"), ValueError, "'ceil' or 'floor', got 'round'"),
         (lambda: CaffeQuick(init="he"), ValueError, "'caffe' or 'torch', got 'he'"),
         (lambda: CaffeQuick()(torch.zeros(1, 1, 28, 28)), ValueError, r"got \(1, 1, 28, 28\)"),

@@ -121,6 +121,9 @@ def bounds_file(path: Path) -> Path:
 
 def picture(path: Path) -> Path:
     """Where ``preview`` draws to; the ending gives the format."""
-    if path.suffix.lower() not in (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp"):
-        raise ValueError(f"--out must end in .png, .pdf, .svg, .jpg or .webp, got {path}")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise ValueError(f"--out must end in .png, or another of {', '.join(known)}, got {path}")
     return path
