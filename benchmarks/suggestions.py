@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from clr_ignite.suggestions import (
+    bounds_below_minimum,
     bounds_from_loss,
     minimum,
     slide,
@@ -65,6 +66,42 @@ def simulate(axis: str, shape: str, noise: float, seed: int) -> dict[str, np.nda
         "true_base": float(to_rate(base)),
         "true_max": float(to_rate(top)),
     }
+
+
+def chance(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rates and accuracies of a net that only guesses among ten classes, on 300 held-out images."""
+    random = np.random.default_rng([seed, 300])
+    accuracy = random.binomial(300, 0.1, 50) / 300
+    accuracy[: random.integers(0, 40)] = 0.1  # it does not move while the rate is tiny
+    return np.geomspace(1e-6, 10, 50), accuracy
+
+
+def noisy_regression(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rates and losses of a regression in batches of 16: squares, so that the noise is as large as
+    the loss; it halves between a thousandth and 0.03, and explodes from 0.1 on."""
+    random = np.random.default_rng([seed, 16])
+    rates = np.geomspace(1e-6, 10, 100)
+    x = np.log10(rates)
+    level = 1 - 0.5 * np.clip((x + 3) / 1.5, 0, 1)
+    spread = np.exp(np.clip(4 * (x + 1), 0, None))
+    return rates, level * spread * random.chisquare(16, 100) / 16
+
+
+def answered(seeds: int) -> str:
+    """How often there is an answer where there should be none, and where there should be one."""
+    cases: dict[str, tuple[Callable, Callable]] = {
+        "accuracy at chance, `smith_bounds` (right: never)": (chance, smith_bounds),
+        "noisy regression, `bounds_below_minimum` (right: always)": (
+            noisy_regression, bounds_below_minimum,
+        ),
+    }  # fmt: skip
+    text = f"| {seeds} curves each | with a pair | median max_lr |\n|---|---|---|\n"
+    for name, (curve, rule) in cases.items():
+        found = [rule(*curve(seed)).max_lr for seed in range(seeds)]
+        given = [rate for rate in found if rate is not None]
+        middle = f"{np.median(given):.3g}" if given else "-"
+        text += f"| {name} | {len(given)} | {middle} |\n"
+    return text
 
 
 def smoothed(loss: np.ndarray, beta: float = 0.98) -> np.ndarray:
@@ -119,7 +156,15 @@ def slowest(points: int = 10_000) -> str:
     lr = np.geomspace(1e-6, 1, points)
     loss = 2 - straight((np.log(lr) + 9) / 6) + 0.05 * random.normal(size=points)
     text = f"| method | ms on {points:,} points |\n|---|---|\n"
-    for method in (smith_bounds, bounds_from_loss, steepest, minimum, valley, slide):
+    for method in (
+        smith_bounds,
+        bounds_from_loss,
+        bounds_below_minimum,
+        steepest,
+        minimum,
+        valley,
+        slide,
+    ):
         times = []
         for _ in range(5):
             start = time.perf_counter()
@@ -154,6 +199,7 @@ def main() -> None:
     for title, shapes in (("Shapes not used while making the rule", others), (first, [first])):
         for axis in ("linear", "log"):
             text += f"\n## {title}, {axis} axis\n\n{table(rows, shapes, axis)}"
+    text += f"\n## Curves that hold nothing, and noisy ones that do\n\n{answered(options.seeds)}"
     text += f"\n## Time\n\n{slowest()}"
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "suggestions.md").write_text(text)

@@ -54,8 +54,18 @@ def test_ours_has_the_least_error_for_both_bounds(suggestions: ModuleType, axis:
     check(rms(suggestions.table(rows, list(suggestions.SHAPES), axis)))
 
 
+def test_chance_has_no_pair_and_a_noisy_regression_has_one(suggestions: ModuleType) -> None:
+    rows = [line.strip("| ").split(" | ") for line in suggestions.answered(40).splitlines()[2:]]
+    assert [(row[0].split(",")[0], row[1]) for row in rows] == [
+        ("accuracy at chance", "0"),
+        ("noisy regression", "40"),
+    ]
+    assert 0.01 < float(rows[1][2]) < 0.1
+
+
 def test_the_committed_page_says_so_too() -> None:
     page = (ROOT / "results/suggestions/suggestions.md").read_text()
+    assert "accuracy at chance, `smith_bounds` (right: never) | 0 |" in page
     tables = re.findall(r"^## .* axis\n\n((?:\|.*\n)+)", page, re.M)
     assert len(tables) == 4
     for table in tables:

@@ -85,9 +85,9 @@ class RangeTestResult(Drawn):
         if name not in self.evaluation:
             known = ", ".join(self.evaluation) or "none"
             raise KeyError(f"no held-out metric {name!r}; recorded: {known}")
-        pairs = zip(self.lr, self.evaluation[name], strict=True)
-        measured = [(lr, value) for lr, value in pairs if not np.isnan(value)]
-        return [lr for lr, _ in measured], [value for _, value in measured]
+        rates, values = np.asarray(self.lr), np.asarray(self.evaluation[name])
+        measured = ~np.isnan(values)
+        return rates[measured].tolist(), values[measured].tolist()
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from clr_ignite.suggestions.bounds import POINTS, Array, Bounds, finite
-from clr_ignite.suggestions.knees import noise_of
 
 _WINDOW = 10  # the share of the curve over which it is averaged is one in so many
 _PEAK = 3.0  # the lowest loss lies so many times above max_lr ...
@@ -56,8 +55,8 @@ def bounds_below_minimum(
     low = int(np.argmin(smooth))
     curve = tuple(rates.tolist()), tuple((-smooth if higher_is_better else smooth).tolist())
     fall, rise = ("rise", "fell") if higher_is_better else ("fall", "rose")
-    noise = noise_of(losses)
-    if not _falls(losses[: low + half + 1], noise):
+    end = low + half + 1
+    if not _falls(losses[:end], _noise(losses[: max(end, len(losses) // 2)])):
         reason = _nothing(rates, losses, smooth, half, diverged, f"{metric} did not {fall}", rise)
         return Bounds(None, None, reason, metric=metric, curve=curve)
     lowest = float(rates[low])
@@ -84,6 +83,18 @@ def averaged(values: Array, half: int) -> Array:
     first, last = np.maximum(0, at - half), np.minimum(len(values), at + half + 1)
     means: Array = (sums[last] - sums[first]) / (last - first)
     return means
+
+
+def _noise(losses: Array) -> float:
+    """The standard deviation of the noise, skewed or not, from second differences.
+
+    Those beyond four robust standard deviations, as where the loss explodes, count as four.
+    """
+    second = np.diff(losses, 2)
+    if not len(second):
+        return 0.0
+    most = 4 * 1.4826 * float(np.median(np.abs(second)))
+    return float(np.sqrt(np.mean(np.clip(second, -most, most) ** 2) / 6))
 
 
 def _falls(losses: Array, noise: float) -> bool:
@@ -119,7 +130,7 @@ def _nothing(
     """Why there is no answer, and what to try; never a range that leads into the divergence."""
     first, last = float(rates[0]), float(rates[-1])
     none = f"{words} between {first:.3g} and {last:.3g} by more than its noise"
-    if not (diverged or _falls(-losses, noise_of(losses))):
+    if not (diverged or _falls(-losses, _noise(losses))):
         return f"{none}; try an end_lr of {10 * last:.3g} or more, or more steps"
     if np.argmin(smooth) <= half:
         low = first or last / 1000
