@@ -10,6 +10,7 @@ import torch
 from ignite.engine import Engine
 
 from clr_ignite.no_trace.engine import private, shared
+from clr_ignite.no_trace.loaders import loader_states
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.no_trace.snapshot import Snapshot
 
@@ -45,6 +46,7 @@ def borrow(
     common = [one for engine in engines for one in shared(engine)]
     stack.callback(Snapshot([*saved, *common]).restore)
     stack.callback(random_states(*data, *saved))
+    stack.callback(loader_states(saved))  # which may draw
     return [name for engine in engines for name in stack.enter_context(private(engine, keep))]
 
 

@@ -34,6 +34,7 @@ class Endless:
         self.after_skip: Callable[[], object] = lambda: None
 
     def __iter__(self) -> Iterator[Any]:
+        full = True
         while True:
             self.at_start()
             self.taken = 0
@@ -44,13 +45,15 @@ class Endless:
                     yield batch
                 elif self.taken == self.skip:
                     self.after_skip()
-            if self.taken == 0:
+            # One may be what is left of a pass that somebody broke off after its last batch.
+            if self.taken == 0 and not full:
                 raise ValueError("data must not be empty: it gave no batch")
             if self.taken < self.skip:
                 raise ValueError(
                     f"data gave {self.taken} batches, where the checkpoint is {self.skip} into a "
                     "pass: remove it, or give the data that it was made with"
                 )
+            full = self.taken > 0
             self.skip = 0
 
     def stop(self, engine: Engine) -> None:

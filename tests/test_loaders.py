@@ -1,0 +1,111 @@
+"""Loaders with a place or a pass count, in ``to_save``: the next pass is the one it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine
+from torch import nn
+
+from clr_ignite import LRRangeTest
+
+
+class Counting:
+    """The order of a pass depends on how many there were."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+
+    def __iter__(self) -> Iterator[float]:
+        self.passes += 1
+        return iter([float(self.passes * i) for i in range(5)])
+
+
+class Hidden:
+    """A place that only its state_dict can tell."""
+
+    def __init__(self) -> None:
+        place = 0
+
+        def move(to: int | None = None, by: int = 0) -> int:
+            nonlocal place
+            place = (place if to is None else to) + by
+            return place
+
+        self._move, self.asked = move, 0
+
+    def __iter__(self) -> Iterator[float]:
+        return (float(self._move(by=1)) for _ in range(5))
+
+    def state_dict(self) -> dict[str, Any]:
+        self.asked += 1  # to ask changes something, as it does in some
+        return {"place": torch.tensor(self._move()), "more": [1, (2,)]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._move(to=int(state["place"]))
+
+
+class EmptyOnceLoaded(Hidden):
+    """As torchdata's: a state that is loaded is that of the pass that ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __iter__(self) -> Iterator[float]:
+        self.count += 1
+        return iter([float(self.count)] * 5)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        raise AssertionError("attributes had it already")
+
+
+class Resumable(torch.utils.data.IterableDataset[float]):
+    """A data set that goes on where it was; its loader has no state."""
+
+    def __init__(self) -> None:
+        self.place = 0
+
+    def __iter__(self) -> Iterator[float]:
+        while self.place < 7:
+            self.place += 1
+            yield float(self.place)
+        self.place = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"place": self.place}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.place = state["place"]
+
+
+def loader_of_resumable() -> Any:
+    return torch.utils.data.DataLoader(Resumable(), batch_size=None)
+
+
+@pytest.mark.parametrize("make", [Counting, Hidden, EmptyOnceLoaded, loader_of_resumable])
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_the_next_pass_is_the_one_it_would_be(make: Any, epochs: int) -> None:
+    def batches(tested: bool) -> list[float]:
+        model, data = nn.Linear(1, 1), make()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        seen: list[float] = []
+        trainer = Engine(lambda engine, batch: (optimizer.step(), seen.append(batch), 1.0)[2])
+        if epochs:
+            trainer.run(data, max_epochs=epochs, epoch_length=5)
+        before = list(seen)
+        if tested:
+            saved = {"model": model, "optimizer": optimizer, "data": data}
+            LRRangeTest(optimizer, 0.0, 0.1, 12, to_save=saved).run(trainer, data)
+            assert len(seen) == len(before) + 12
+        del seen[len(before) :]
+        trainer.run(data, max_epochs=epochs + 2, epoch_length=5)
+        return seen
+
+    assert batches(True) == batches(False)
