@@ -16,7 +16,7 @@ from clr_ignite._files import write_text
 
 PARTS = (
     *("schedule_update", "range_test", "training_step", "data", "growth", "live", "imports"),
-    "gpu",
+    *("schedule_calls", "gpu"),
 )
 
 

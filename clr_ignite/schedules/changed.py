@@ -100,9 +100,7 @@ class Stretch(Fields):
         return any(ends_cycle(self.schedule, own) for own in range(before + 1, after + 1))
 
     def __call__(self, iteration: int) -> float:
-        # Whole where it can be: a large one would lose its last digits as a float.
-        whole, rest = divmod(iteration * self._own, self.length)
-        return self.schedule(whole + rest / self.length if rest else whole)  # type: ignore[arg-type]
+        return self.schedule(iteration * self._own / self.length)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

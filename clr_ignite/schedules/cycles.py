@@ -49,15 +49,16 @@ class _Growing(Swing):
 
     def _place(self, iteration: float) -> tuple[int, float, float]:
         """The cycle (from 0), the iterations since it began, and its length."""
-        if self.cycle_mult == 1:
-            number, position = divmod(iteration, self.cycle_size)
-            return int(number), position, self.cycle_size
-        number = bisect_right(self._begins, iteration) - 1
-        if number < _KEPT - 1:
-            begin, end = self._begins[number : number + 2]
-        else:
+        begins = self._begins
+        if not begins:
+            whole, position = divmod(iteration, self.cycle_size)
+            return int(whole), position, self.cycle_size
+        following = bisect_right(begins, iteration)
+        if following == _KEPT:
             number, begin, end = self._far(iteration)
-        return number, iteration - begin, end - begin
+            return number, iteration - begin, end - begin
+        begin = begins[following - 1]
+        return following - 1, iteration - begin, begins[following] - begin
 
     def _far(self, iteration: float) -> tuple[int, float, float]:
         """The cycle beyond those kept, its first iteration and that of the next."""
@@ -106,11 +107,14 @@ class CosineRestarts(_Growing):
         return self._place(done)[1] == 0
 
     def __call__(self, iteration: int) -> float:
+        size: float = self.cycle_size
+        if self.cycle_mult == 1 == self.cycle_decay:  # in line, as it is the common case
+            return cosine(self.max_lr, self.base_lr, iteration % size, size)
         cycle, position, size = self._place(iteration)
-        peak = self.max_lr
+        peak, base = self.max_lr, self.base_lr
         if self.cycle_decay < 1:
-            peak = max(self.base_lr, peak * math.pow(self.cycle_decay, cycle))
-        return cosine(peak, self.base_lr, position, size)
+            peak *= math.pow(self.cycle_decay, cycle)
+        return cosine(peak if peak > base else base, base, position, size)
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,16 @@ class Cyclic(_Growing):
         return self._place(done + self._skipped)[0] > self._place(done - 1 + self._skipped)[0]
 
     def __call__(self, iteration: int) -> float:
-        cycle, position, size = self._place(iteration + self._skipped)
-        peak = self.max_lr if self.amplitude is None else self._peak(cycle, iteration)
-        up = self._up if self.cycle_mult == 1 else self._up * size / self.cycle_size
+        at, up, peak = iteration + self._skipped, self._up, self.max_lr
+        cycle: float
+        if self._begins:
+            cycle, position, size = self._place(at)
+            up *= size / self.cycle_size
+        else:  # in line, as it is the common case
+            size = self.cycle_size
+            cycle, position = divmod(at, size)
+        if self.amplitude is not None:
+            peak = self._peak(int(cycle), iteration)
         if position <= up:
             return linear(self.base_lr, peak, position, up)
         return linear(self.base_lr, peak, size - position, size - up)
@@ -183,8 +194,8 @@ class Cyclic(_Growing):
     def _peak(self, cycle: int, iteration: int) -> float:
         """The top of a cycle at its amplitude."""
         assert self.amplitude is not None
-        share = self.amplitude(cycle if self.per == "cycle" else iteration)
+        at = cycle if self.per == "cycle" else iteration
+        share = self.amplitude(at)
         if not 0 <= share <= 1:
-            at = cycle if self.per == "cycle" else iteration
             raise ValueError(f"amplitude must lie in 0 to 1, got {shown(share)} in {self.per} {at}")
         return part(self.base_lr, self.max_lr, share)

@@ -21,7 +21,7 @@ from clr_ignite._checks import (
 )
 from clr_ignite.schedules.protocol import Schedule, length, limits
 from clr_ignite.schedules.protocol import ends_cycle as cycle_ends
-from clr_ignite.schedules.shapes import linear, part
+from clr_ignite.schedules.shapes import linear
 
 
 def step_size_from_epochs(epochs: float, iterations_per_epoch: int) -> int:
@@ -202,6 +202,7 @@ class Opposite(Fields):
     low: float
     _base: float = field(init=False, repr=False, compare=False)
     _span: float = field(init=False, repr=False, compare=False)
+    _drop: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         function("schedule", self.schedule, "a callable iteration -> rate")
@@ -212,6 +213,7 @@ class Opposite(Fields):
             raise TypeError(f"schedule must have limits, a pair of rates; {shown(rate)} has none")
         base, peak = ends
         self._set(high=float(self.high), low=float(self.low), _base=base, _span=peak - base)
+        self._set(_drop=self.high - self.low)
 
     @property
     def length(self) -> int | None:
@@ -229,4 +231,9 @@ class Opposite(Fields):
 
     def __call__(self, iteration: int) -> float:
         above = self.schedule(iteration) - self._base
-        return part(self.high, self.low, min(above / self._span, 1.0)) if above > 0 else self.high
+        if above <= 0:
+            return self.high
+        share = above / self._span
+        if share <= 0.5:
+            return self.high - self._drop * share
+        return self.low + self._drop * (1 - share) if share < 1 else self.low

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from clr_ignite._checks import Fields, count, function, non_negative, shown
 from clr_ignite.schedules.protocol import Schedule, common_limits, ends_cycle, length, limits
@@ -42,8 +42,11 @@ class Chain(Fields):
         return f"Chain({', '.join(map(repr, self.stages))})"
 
     def __call__(self, iteration: int) -> float:
-        schedule, own = self._stage(iteration)
-        return schedule(own)
+        for schedule, iterations in self.stages:
+            if iteration < iterations:
+                return schedule(iteration)
+            iteration -= iterations
+        return schedule(iteration + iterations)
 
     @property
     def length(self) -> int:
@@ -86,6 +89,7 @@ class Repeat(Fields):
     schedule: Schedule
     iterations: int | None = None
     times: int | None = None
+    _turn: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         function("schedule", self.schedule, "a callable iteration -> value")
@@ -95,7 +99,8 @@ class Repeat(Fields):
                 "iterations must be given, the length of one turn: "
                 f"{shown(self.schedule)} has no length"
             )
-        self._set(iterations=count("iterations", iterations))
+        turn = count("iterations", iterations)
+        self._set(iterations=turn, _turn=turn)
         if self.times is not None:
             self._set(times=count("times", self.times))
 
@@ -120,11 +125,6 @@ class Repeat(Fields):
         if self.times is not None and iteration >= self.times * self._turn:
             return self.schedule(self._turn)
         return self.schedule(iteration % self._turn)
-
-    @property
-    def _turn(self) -> int:
-        assert self.iterations is not None  # filled in at construction
-        return self.iterations
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,8 @@ class OneCycle(_Once):
             return shape(self.base_lr, self.max_lr, iteration, step_size)
         if iteration <= 2 * step_size:
             return shape(self.base_lr, self.max_lr, 2 * step_size - iteration, step_size)
-        steps = self.total - 1 - 2 * step_size
-        return shape(self.base_lr, self.final_lr, min(iteration - 2 * step_size, steps), steps)
+        after, steps = iteration - 2 * step_size, self.total - 1 - 2 * step_size
+        return self.final_lr if after >= steps else shape(self.base_lr, self.final_lr, after, steps)
 
     def momentum(self, high: float, low: float) -> Chain:
         """The momentum that falls from ``high`` to ``low`` as the rate rises, comes back as it
@@ -139,8 +139,8 @@ class OneCycleTwoPhase(_Once):
         shape, step_size = COOLDOWNS[self.anneal], self.step_size
         if iteration <= step_size:
             return shape(self.base_lr, self.max_lr, iteration, step_size)
-        steps = self.total - 1 - step_size
-        return shape(self.max_lr, self.final_lr, min(iteration - step_size, steps), steps)
+        after, steps = iteration - step_size, self.total - 1 - step_size
+        return self.final_lr if after >= steps else shape(self.max_lr, self.final_lr, after, steps)
 
     def momentum(self, high: float, low: float) -> Chain:
         """The momentum that falls from ``high`` to ``low`` as the rate rises and is back at the

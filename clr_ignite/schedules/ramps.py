@@ -162,7 +162,9 @@ class Linear(Ramp):
     steps: int
 
     def __call__(self, iteration: int) -> float:
-        return linear(self.start, self.end, min(iteration, self.steps), self.steps)
+        if iteration >= self.steps:
+            return self.end
+        return linear(self.start, self.end, iteration, self.steps)
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,9 @@ class Geometric(Ramp):
         positive("end", self.end)
 
     def __call__(self, iteration: int) -> float:
-        return geometric(self.start, self.end, min(iteration, self.steps), self.steps)
+        if iteration >= self.steps:
+            return self.end
+        return geometric(self.start, self.end, iteration, self.steps)
 
 
 @dataclass(frozen=True)
@@ -212,7 +216,9 @@ class Cosine(Ramp):
     steps: int
 
     def __call__(self, iteration: int) -> float:
-        return cosine(self.start, self.end, min(iteration, self.steps), self.steps)
+        if iteration >= self.steps:
+            return self.end
+        return cosine(self.start, self.end, iteration, self.steps)
 
 
 @dataclass(frozen=True)
@@ -239,5 +245,7 @@ class Polynomial(Ramp):
         self._set(power=positive("power", self.power))
 
     def __call__(self, iteration: int) -> float:
-        left = max(self.steps - iteration, 0) / self.steps
+        if iteration >= self.steps:
+            return self.end
+        left = (self.steps - iteration) / self.steps
         return part(self.end, self.start, math.pow(left, self.power))

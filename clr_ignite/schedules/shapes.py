@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
+_QUARTER = math.pi / 2
 Shape = Callable[[float, float, float, float], float]
 Cooldown = Literal["linear", "cosine", "1-sqrt", "exponential"]
 
@@ -21,8 +22,10 @@ def cosine(start: float, end: float, done: float, steps: float) -> float:
     """Half a wave of the cosine, level at both ends."""
     # sin(x / 2) ** 2 is (1 - cos x) / 2 without the digits that the difference loses near an end.
     if 2 * done <= steps:
-        return start + (end - start) * math.sin(math.pi * done / (2 * steps)) ** 2
-    return end - (end - start) * math.sin(math.pi * (steps - done) / (2 * steps)) ** 2
+        sine = math.sin(_QUARTER * done / steps)
+        return start + (end - start) * (sine * sine)
+    sine = math.sin(_QUARTER * (steps - done) / steps)
+    return end - (end - start) * (sine * sine)
 
 
 def one_minus_sqrt(start: float, end: float, done: float, steps: float) -> float:
@@ -36,7 +39,8 @@ def geometric(start: float, end: float, done: float, steps: float) -> float:
     share = done / steps
     # Neither power can overflow, as end / start can; rounded, they may pass an end by a hair.
     value = math.pow(start, 1 - share) * math.pow(end, share)
-    return min(max(value, min(start, end)), max(start, end))
+    low, high = (start, end) if start < end else (end, start)
+    return low if value < low else high if value > high else value
 
 
 def part(start: float, end: float, share: float) -> float:

@@ -71,8 +71,9 @@ class WarmupStableDecay(Fields):
         done = iteration - self.warmup - self.stable
         if done <= 0:
             return self.max_lr
-        shape = COOLDOWNS[self.cooldown]
-        return shape(self.max_lr, self.final_lr, min(done, self.decay), self.decay)
+        if done >= self.decay:
+            return self.final_lr
+        return COOLDOWNS[self.cooldown](self.max_lr, self.final_lr, done, self.decay)
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,10 @@ class InverseSqrt(Fields):
             return linear(0.0, self.max_lr, iteration, self.warmup)
         if self.total is None or iteration <= self.total - self.decay:
             return self._root(iteration)
-        done = min(iteration - self.total + self.decay, self.decay)
-        start = self._root(self.total - self.decay)
-        return COOLDOWNS[self.cooldown](start, 0.0, done, self.decay)
+        if iteration >= self.total:
+            return 0.0
+        begin = self.total - self.decay
+        return COOLDOWNS[self.cooldown](self._root(begin), 0.0, iteration - begin, self.decay)
 
     def _root(self, iteration: int) -> float:
         assert self.timescale is not None  # filled in at construction
