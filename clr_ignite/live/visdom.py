@@ -17,7 +17,7 @@ _LOG = logging.getLogger("clr_ignite.visdom")
 
 
 class Refused(ConnectionError):
-    """The server answered, but does not take what is sent: the login is missing or wrong."""
+    """What answered takes no windows: its login is missing or wrong, or it is no Visdom server."""
 
 
 def connect(
@@ -56,12 +56,12 @@ def connect(
 
 
 def _unused_proxy(server: str) -> str:
-    """A remark where the environment names a proxy: the server is always asked directly."""
+    """A remark where the environment has a proxy for ``server``, which is always asked itself."""
     import requests
 
-    scheme = urlsplit(server).scheme
-    proxy = requests.utils.get_environ_proxies(server).get(scheme)
-    return f"; the proxy of ${scheme}_proxy is not used" if proxy else ""
+    proxies = requests.utils.get_environ_proxies(server)
+    named = proxies.get(urlsplit(server).scheme) or proxies.get("all")
+    return "; the environment's proxy is not used: the server must be reachable" if named else ""
 
 
 def _client_class(timeout: float) -> Any:
@@ -87,6 +87,7 @@ def _client_class(timeout: float) -> Any:
             if self._session is None:
                 session = requests.Session()
                 session.trust_env = False  # no proxy, and no login out of ~/.netrc
+                session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
                 session.mount("http://", Limited())
                 session.mount("https://", Limited())
                 if self.username:

@@ -53,9 +53,10 @@ class Trace:
 
 
 class Window:
-    """A pane: of a picture, to which traces add curves that grow, or of text.
+    """A pane of Visdom: text, or a picture, whose curves the traces are where there are any.
 
     Attributes:
+        ends: iterations at which cycles ended.
         text: shown instead of a picture where it is set.
         changed: whether it must be sent.
         seen: what was drawn last, for whoever draws.

@@ -94,8 +94,8 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[float]]) -> None:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Valid JSON: numbers that JSON lacks become the strings NaN, Infinity and -Infinity."""
     columns = {name: list(map(_to_json, cells)) for name, cells in values["columns"].items()}
-    whole = {"kind": _KIND, **values, "columns": columns}
-    write_text(path, json.dumps(whole, allow_nan=False) + "\n")
+    content = {"kind": _KIND, **values, "columns": columns}
+    write_text(path, json.dumps(content, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
