@@ -27,7 +27,7 @@ from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.live import VisdomPlotter, observer
 from clr_ignite.live.summary import Summary
-from clr_ignite.live.visdom import Sender, _client_class, address, connect
+from clr_ignite.live.visdom import Sender, _session, address, connect
 from clr_ignite.live.windows import Window
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig, computed
@@ -357,7 +357,7 @@ def test_the_server_is_asked_itself_whatever_the_environment_says(
 
 def test_a_certificate_of_ones_own_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "own.pem")
-    session = _client_class(1.0)(send=False, use_incoming_socket=False).session
+    session = _session(1.0)
     assert (session.verify, session.trust_env) == ("own.pem", False)
 
 

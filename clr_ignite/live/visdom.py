@@ -65,18 +65,8 @@ def _unused_proxy(server: str) -> str:
 
 
 def _client_class(timeout: float) -> Any:
-    import requests
-    from requests.adapters import HTTPAdapter
-
     # Here, since it takes seconds; and untyped, since its own annotations lack half of it.
     visdom: Any = importlib.import_module("visdom")
-
-    class Limited(HTTPAdapter):
-        def send(self, *args: Any, **options: Any) -> Any:
-            answer = super().send(*args, **(options | {"timeout": (timeout, timeout)}))
-            if answer.is_redirect:
-                raise Refused(f"it sends on to {answer.headers['location']}: give that address")
-            return answer
 
     class Client(visdom.Visdom):  # type: ignore[misc]
         _session: Any
@@ -85,17 +75,33 @@ def _client_class(timeout: float) -> Any:
         def session(self) -> Any:
             """Visdom's own has no time-out, and the login is posted inside it."""
             if self._session is None:
-                session = requests.Session()
-                session.trust_env = False  # no proxy, and no login out of ~/.netrc
-                session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
-                session.mount("http://", Limited())
-                session.mount("https://", Limited())
+                session = _session(timeout)
                 if self.username:
                     _log_in(self, session)
                 self._session = session
             return self._session
 
     return Client
+
+
+def _session(timeout: float) -> Any:
+    """A session that asks the configured host itself, and no longer than ``timeout`` seconds."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class Limited(HTTPAdapter):
+        def send(self, *args: Any, **options: Any) -> Any:
+            answer = super().send(*args, **(options | {"timeout": (timeout, timeout)}))
+            if answer.is_redirect:
+                raise Refused(f"it sends on to {answer.headers['location']}: give that address")
+            return answer
+
+    session = requests.Session()
+    session.trust_env = False  # no proxy, and no login out of ~/.netrc
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+    session.mount("http://", Limited())
+    session.mount("https://", Limited())
+    return session
 
 
 def _log_in(client: Any, session: Any) -> None:
