@@ -58,7 +58,8 @@ def for_groups(bounds: Bounds, start_lr: Rates, end_lr: Rates, step_mode: str) -
             return None
         if step_mode == "exponential":
             share = math.log(rate / first) / math.log(last / first)
-            return start * math.pow(end / start, share)
+            # So written, a ratio that was the same at all steps stays the same to the last digits.
+            return rate * (start / first) * math.pow((end / start) / (last / first), share)
         return max(0.0, start + (end - start) * (rate - first) / (last - first))
 
     return [
