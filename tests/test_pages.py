@@ -1,0 +1,92 @@
+"""Every page: its links lead somewhere, its commands parse, its code runs."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import create_supervised_evaluator, create_supervised_trainer
+from ignite.metrics import Accuracy, Loss
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from clr_ignite.cifar10.cli.command_line import build_parser
+from tests.pages import PAGES, ROOT, blocks, broken
+
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+RUN_ELSEWHERE = {"any-loop.md": "test_any_loop.py", "notes.md": "test_notes.py"}
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def users_names() -> dict[str, Any]:
+    """What the reader is taken to have: a model, an optimizer, loaders and two Engines."""
+    torch.manual_seed(0)
+    digits = load_digits()
+    x, y = torch.tensor(digits.data / 16).float(), torch.tensor(digits.target)
+    loader = DataLoader(TensorDataset(x[:1200], y[:1200]), 20, shuffle=True)
+
+    def make_training() -> tuple[Any, ...]:
+        model = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.7, momentum=0.9)
+        trainer = create_supervised_trainer(model, optimizer, nn.functional.cross_entropy)
+        return model, optimizer, trainer, loader
+
+    names = dict(zip(("model", "optimizer", "trainer"), make_training(), strict=False))
+    metrics = {"loss": Loss(nn.functional.cross_entropy), "accuracy": Accuracy()}
+    return names | {
+        "make_training": make_training,
+        "train_loader": loader,
+        "val_loader": DataLoader(TensorDataset(x[1200:], y[1200:]), 300),
+        "evaluator": create_supervised_evaluator(names["model"], metrics=metrics),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Run completed without loss diverging")
+@pytest.mark.parametrize(
+    "page", [page for page in DOCS if blocks(page.read_text(), "python")], ids=name_of
+)
+def test_a_pages_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if page.name in RUN_ELSEWHERE:
+        assert page.name in (ROOT / "tests" / RUN_ELSEWHERE[page.name]).read_text()
+        return
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VISDOM_SERVER_URL", "http://127.0.0.1:9")  # nobody there
+    names: dict[str, Any] = {}
+    for block in blocks(page.read_text(), "python"):
+        names |= users_names()
+        exec(block, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page) == []
+
+
+def test_a_link_to_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A heading: here\n")
+    page = tmp_path / "page.md"
+    page.write_text("[a](other.md#a-heading-here) [b](gone.md) [c](other.md#gone) `[d](code.md)`")
+    assert broken(page) == ["gone.md", "other.md#gone"]
+
+
+def test_every_page_is_found_from_the_first_one_and_leads_on() -> None:
+    start = (ROOT / "docs/index.md").read_text()
+    for page in DOCS:
+        assert page.name == "index.md" or f"({page.name})" in start, page
+        assert ".md)" in page.read_text() or ".md#" in page.read_text(), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_parse(page: Path) -> None:
+    for block in blocks(page.read_text(), "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line)
+            if words[:3] == ["python", "-m", "clr_ignite.cifar10"]:
+                build_parser().parse_args(words[3:])
