@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda lint types format clean
+.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda test-company lint types format clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ test-fire: $(INSTALLED)  ## kills, planted links and flipped bits, within an hou
 
 test-cuda: $(INSTALLED)  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m cuda
+
+# In an environment of its own: these packages are nobody's dependency.
+test-company: $(INSTALLED)  ## the tests with packages of others, which it installs into .venv-company
+	test -x .venv-company/bin/python || $(PYTHON) -m venv .venv-company
+	.venv-company/bin/python -m pip install --quiet -c constraints.txt -r tests/company/requirements.txt -e ".[dev]"
+	OMP_NUM_THREADS=1 .venv-company/bin/python -m pytest -q -m company tests/company tests/test_any_loop.py
 
 bench: $(INSTALLED)  ## results/benchmarks.md, or some sections of it: make bench PARTS="range_test data"
 	test -n "$(PARTS)" || $(BIN)/python -m benchmarks.suggestions

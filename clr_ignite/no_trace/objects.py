@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, State
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 Attributes = dict[str, Any]
 
@@ -41,7 +42,12 @@ RESOURCES = (
     torch.cuda.Event,
     torch.cuda.CUDAGraph,
 )
-DATA = (Dataset, DataLoader, Sampler)  # large, and no part of training's state; but if given
+DATA = (
+    Dataset,
+    DataLoader,
+    Sampler,
+    _BaseDataLoaderIter,
+)  # large, and no part of training's state; but if given
 _NEVER = (type, types.ModuleType, enum.Enum, Engine, State, *DATA, *RESOURCES)
 # Of torch's own classes those that hold state of training; the others are its machinery, compilers
 # and loaders among them.

@@ -88,9 +88,16 @@ class Sweep:
         groups = self.optimizer.param_groups
         if len(groups) != len(self._rates):
             raise RateChanged(f"a test of {len(self._rates)} param groups now has {len(groups)}")
-        used = zip(groups, self._rates, strict=True)
-        self._set = [rate * factor(group, self._keys) for group, rate in used]
-        put_rates(groups, self._set)
+        self._set = self._rates
+        if self._keys:
+            used = zip(groups, self._rates, strict=True)
+            self._set = [rate * factor(group, self._keys) for group, rate in used]
+        # Floats in line: this runs at every iteration.
+        for group, rate in zip(groups, self._set, strict=True):
+            if type(group["lr"]) is not float:
+                put_rates(groups, self._set)
+                break
+            group["lr"] = rate
         self._stepped = False
         if self.scalers:
             self._scales = [scaler.get_scale() for scaler in self.scalers]
@@ -110,13 +117,14 @@ class Sweep:
         if not self._stepped and not skipped:
             self._wait(engine)
             return
-        batches = [self._worth(engine)]
+        values, samples = self._worth(engine)
         if self._pending.since:
-            batches = [*_readable(self._pending.taken()), *batches]
-        self._record(batches, skipped)
-        if len(self.result) == 1:
-            self.first()
+            batches = [*_readable(self._pending.taken()), (values, samples)]
+            values, samples = _mean([one for one, _ in batches]), sum(size for _, size in batches)
+        self._record(values, samples, skipped)
         row = len(self.result)
+        if row == 1:
+            self.first()
         last = row == self.result.num_iter
         if last or len(self._unread) >= _BLOCK:
             self.read()
@@ -185,11 +193,10 @@ class Sweep:
             words += "" if loss is None else f", the last with a loss of {loss:.3g},"
             self.finish(reason, f"{words} after a rate of {self.result.lr[-1]:.3g}")
 
-    def _record(self, batches: list[Batch], skipped: bool) -> None:
+    def _record(self, values: dict[str, Any], samples: int, skipped: bool) -> None:
         row = len(self.result)
         lr = None if skipped else self._rates[0]
         rates = [None] * len(self._set) if skipped else self._set
-        values, samples = _mean([of for of, _ in batches]), sum(size for _, size in batches)
         if not _FLOATS.issuperset(map(type, values.values())):
             self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
             self._unread.append((row, values, samples))
@@ -227,8 +234,6 @@ def _readable(waiting: list[Batch | Exception | None]) -> list[Batch]:
 
 def _mean(batches: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean of each value over the micro-batches of a step."""
-    if len(batches) == 1:
-        return batches[0]
     return {name: sum(batch[name] for batch in batches) / len(batches) for name in batches[0]}
 
 
