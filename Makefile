@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda test-company lint types format clean
+.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda test-company lint types format docs clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ install: $(INSTALLED)  ## the virtual environment with everything in it
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt build-constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[cifar10,visdom,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[cifar10,visdom,docs,dev]"
 	touch $@
 
 demo: $(INSTALLED)  ## range test, bounds, training and a report on digits, in a few minutes
@@ -76,6 +76,9 @@ types: $(INSTALLED)  ## mypy --strict
 format: $(INSTALLED)  ## put the code in ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED)  ## the documentation as a site, offline: build/docs/docs/index.html
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
 
 clean:  ## remove the virtual environment and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

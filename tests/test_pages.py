@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import clr_ignite
+from clr_ignite import live
 from clr_ignite.cifar10.cli.command_line import build_parser
 from tests.pages import PAGES, ROOT, blocks, broken
 
@@ -90,3 +95,22 @@ def test_commands_parse(page: Path) -> None:
             words = shlex.split(line)
             if words[:3] == ["python", "-m", "clr_ignite.cifar10"]:
                 build_parser().parse_args(words[3:])
+
+
+def test_the_reference_has_every_public_name() -> None:
+    page = (ROOT / "docs/reference.md").read_text()
+    for name in [*clr_ignite.__all__, *(f"live.{name}" for name in live.__all__)]:
+        assert f"clr_ignite.{name}\n" in page, name
+    for module in ("schedules", "suggestions", "plots"):
+        assert f"automodule:: clr_ignite.{module}\n" in page, module
+
+
+@pytest.mark.slow
+def test_the_site_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "sphinx", "-q", "-W", "-c", "docs", ".", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True)
+    pages = list(tmp_path.rglob("*.html"))
+    assert tmp_path / "docs/index.html" in pages
+    for page in pages:
+        loaded = re.findall(r"""<(?:img|script|link|iframe)\b[^>]*https?:""", page.read_text())
+        assert loaded == [], page
