@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda test-company lint types format docs clean
+.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda test-company test-oldest lint types format docs clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -65,6 +65,16 @@ bench: $(INSTALLED)  ## results/benchmarks.md, or some sections of it: make benc
 # The peers are measured where they are installed: CONTRIBUTING.md has the versions.
 advice: $(INSTALLED)  ## what finders' answers are worth: results/advice; with CIFAR-10, make advice DATA=folder
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.advice $(if $(DATA),--cifar10 "$(DATA)")
+
+# The core: range tests, schedules, handlers and results, without other extras than plot.
+APART := advice benchmarks browser cuda docker examples facts layers live notes packaging \
+  pages readme schedules_page tensorboard under_fire visdom_assets
+CORE := $(filter-out $(APART:%=tests/test_%.py),$(wildcard tests/test_*.py))
+
+test-oldest:  ## the core's tests with the oldest versions that setup.cfg allows, in .venv-oldest
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet -c oldest.txt -e ".[plot]" pytest hypothesis
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -q $(CORE)
 
 lint: $(INSTALLED)  ## ruff
 	$(BIN)/ruff check .

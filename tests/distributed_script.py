@@ -105,7 +105,7 @@ def train(case: str, rank: int | None, ranks: int, checkpoint: Path) -> dict[str
     ScheduleHandler(optimizer, lr=CLR).attach(trainer)
     trainer.add_event_handler(Events.ITERATION_COMPLETED(every=7), save)
     trainer.add_event_handler(Events.ITERATION_COMPLETED(once=17), die)
-    trainer.load_state_dict({"epoch_length": 5, "max_iters": 33, "iteration": start})
+    trainer.load_state_dict({"epoch_length": 33, "max_epochs": 1, "iteration": start})
     trainer.run(From(batches(case, rank, ranks), start))
     return {"start": start, "used": used, "weights": [p.tolist() for p in net.parameters()]}
 

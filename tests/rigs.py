@@ -4,10 +4,12 @@ shuffled loader with its own generator."""
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from ignite.engine import Engine
 from ignite.metrics import Accuracy, Loss, Metric
@@ -16,6 +18,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr_ignite import LRRangeTest
+
+NEEDS_MAX_ITERS = pytest.mark.skipif(
+    "max_iters" not in inspect.signature(Engine.run).parameters, reason="Ignite before 0.5.5"
+)
 
 
 class Rig:

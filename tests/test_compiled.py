@@ -15,6 +15,8 @@ from torch._dynamo.utils import counters
 from clr_ignite import LRRangeTest
 
 SLOW = pytest.mark.slow
+OLD = not hasattr(torch.compiler, "set_stance")
+NEEDS_STANCES = pytest.mark.skipif(OLD, reason="torch before 2.6")
 DATA = [torch.randn(8, 4, generator=torch.Generator().manual_seed(i)) for i in range(4)]
 
 
@@ -60,6 +62,7 @@ CASES = [
 ]
 
 
+@NEEDS_STANCES
 @pytest.mark.parametrize(("rate", "warm", "around"), CASES)
 def test_it_makes_no_graphs_and_leaves_the_step_as_it_was(
     rate: Any, warm: int, around: str
@@ -83,7 +86,18 @@ def test_it_makes_no_graphs_and_leaves_the_step_as_it_was(
     assert losses(True) == losses(False)
 
 
+@pytest.mark.parametrize("around", ["the step", "a function"])
+def test_a_torch_that_cannot_is_refused_in_words(
+    around: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.compiler, "set_stance", raising=False)
+    trainer, test = training(0.1, around)
+    with pytest.raises(RuntimeError, match="from torch 2.6 on, and this is .*not compiled"):
+        test.run(trainer, DATA)
+
+
 @SLOW
+@NEEDS_STANCES
 def test_a_stance_of_the_users_own_comes_back() -> None:
     trainer, test = training(0.1, "the step")
     with torch.compiler.set_stance("force_eager"):

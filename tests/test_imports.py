@@ -33,7 +33,8 @@ def loaded(code: str, folder: Path) -> set[str]:
         [sys.executable, "-c", asked], cwd=folder, capture_output=True, text=True, check=True
     )
     packages = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
-    return packages - sys.stdlib_module_names - {"clr_ignite"}
+    cython = {name for name in packages if "cython" in name}  # of NumPy 1, without a file
+    return packages - cython - sys.stdlib_module_names - {"clr_ignite"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ignite.handlers import EMAHandler
 from ignite.metrics import Loss
 from torch import Tensor
 
-from tests.rigs import Rig, same, state_of
+from tests.rigs import NEEDS_MAX_ITERS, Rig, same, state_of
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 3])
@@ -35,6 +35,7 @@ def test_the_step_sees_the_iteration_and_epoch_that_the_trainer_has(epochs: int)
     assert seen[id(rig)][-12:] == [(5 * epochs + 1 + t, epochs + 1 + t // 5) for t in range(12)]
 
 
+@NEEDS_MAX_ITERS
 def test_in_the_middle_of_an_epoch() -> None:
     rig = Rig()
     rig.trainer.run(rig.loader, max_iters=7)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from clr_ignite.no_trace.interrupts import interrupts_wait
 from clr_ignite.range_test import LRRangeTest
-from tests.rigs import Rig, same, state_of
+from tests.rigs import NEEDS_MAX_ITERS, Rig, same, state_of
 
 
 class Planned(Exception):
@@ -336,7 +336,15 @@ def test_after_an_exception_the_trainer_runs_and_tests_again() -> None:
     assert again == fresh.test().run(fresh.trainer, fresh.loader)
 
 
-@pytest.mark.parametrize("ran", ["not at all", "to max_iters", "to its end", "was interrupted"])
+@pytest.mark.parametrize(
+    "ran",
+    [
+        "not at all",
+        pytest.param("to max_iters", marks=NEEDS_MAX_ITERS),
+        "to its end",
+        "was interrupted",
+    ],
+)
 def test_whatever_the_trainer_did_before(ran: str) -> None:
     rig = Rig()
     if ran == "to max_iters":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,8 +72,9 @@ def test_the_wheel_imports_without_extras_and_without_a_warning(
     built: Path, tmp_path: Path
 ) -> None:
     (wheel,) = built.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--target", str(tmp_path), str(wheel)], check=True)
+    assert (tmp_path / "bin/clr-ignite").is_file()
     code = IMPORT.format(extras=EXTRAS, modules=sorted(MODULES))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -82,3 +85,28 @@ def test_the_wheel_imports_without_extras_and_without_a_warning(
     )
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(tmp_path) and done.stderr == ""
+
+
+def bounds_of(section: str, option: str) -> dict[str, str]:
+    """What an option of setup.cfg asks for at least, by package."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    lines = settings[section][option].split()
+    return dict(line.split(">=") for line in lines)
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    lines = (ROOT / "oldest.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    asked = bounds_of("options", "install_requires")
+    asked |= bounds_of("options.extras_require", "plot")
+    assert asked.keys() == pinned.keys()
+    for package, bound in asked.items():
+        assert pinned[package] in (bound, f"{bound}.0"), package
+
+
+def test_the_table_of_extras_is_that_of_setup() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    table = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/install.md").read_text(), re.M)
+    assert sorted(table) == sorted(settings["options.extras_require"])

@@ -27,23 +27,31 @@ def keep_compiled(
 
     Where more than the optimizer's step is compiled as one, that runs eagerly too; the model's own
     compiled forward does not.
+
+    Raises:
+        RuntimeError: there is such a step, and this torch cannot run it eagerly for a while.
     """
     if "torch._dynamo.eval_frame" not in sys.modules:  # nobody has compiled anything
         return
     compiled = [_origin(one) for one in reachable([step_function(trainer)], _origin)]
-    eager = _Eager()
-    stack.callback(eager.end)
     if any(getattr(one, "__self__", None) is optimizer for one in compiled):
+        eager = _ended_by(stack)
         _from_backward_on(optimizer, eager, stack)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, eager.end)
     elif any(reachable([one], lambda held: held is optimizer) for one in compiled):
-        eager.begin()
+        _ended_by(stack).begin()
 
 
 class _Eager:
     """While begun, what would have to be compiled again runs eagerly."""
 
     def __init__(self) -> None:
+        if not hasattr(torch.compiler, "set_stance"):
+            raise RuntimeError(
+                "the trainer's step calls a compiled step of the optimizer, which a range test can "
+                f"leave as it is from torch 2.6 on, and this is {torch.__version__}: test with the "
+                "step that is not compiled"
+            )
         self._stance = contextlib.ExitStack()
         self._begun = False
 
@@ -55,6 +63,12 @@ class _Eager:
     def end(self) -> None:
         self._begun = False
         self._stance.close()
+
+
+def _ended_by(stack: contextlib.ExitStack) -> _Eager:
+    eager = _Eager()
+    stack.callback(eager.end)
+    return eager
 
 
 def _origin(one: object) -> Any:
