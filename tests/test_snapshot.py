@@ -558,7 +558,21 @@ def sampler(generator: Any) -> Any:
     return made
 
 
+def of_its_class(generator: Any) -> Any:
+    return type("Shared", (Pipeline,), {"R": generator})(None)
+
+
+def named_in_a_method(generator: Any) -> Any:
+    class Drawn(Augmented):
+        def __getitem__(self, index: int) -> Any:
+            return index, generator
+
+    return torch.utils.data.DataLoader(Drawn(None))
+
+
 PLACES: dict[str, Any] = {
+    "a method's closure": named_in_a_method,
+    "an attribute of the class": lambda g: loader_of([of_its_class(g)]),
     "itself": lambda g: g,
     "a batch sampler given as sampler": lambda g: loader(
         sampler=torch.utils.data.BatchSampler(sampler(g), 2, False), batch_size=None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from clr_ignite.no_trace.objects import DATA, RESOURCES, attributes, is_ours
 
 _MOST = 10_000  # objects looked at: a millisecond for each thousand
 _ITEMS = 200  # of each container; a data set's pictures need not all be asked
+_LIBRARIES = sys.stdlib_module_names | {"torch", "ignite"}  # whose methods name none
 _ENDS = (type, types.ModuleType, str, bytes, int, float, Tensor, np.ndarray, Engine, State)
 
 
@@ -61,3 +63,7 @@ def _held(one: Any) -> Iterator[object]:
                 continue
     if not isinstance(one, RESOURCES) and (is_ours(one) or isinstance(one, DATA)):
         yield from attributes(one).values()
+        # Of the class too: an attribute that its objects share, methods that name a global one.
+        for base in type(one).__mro__[:-1]:
+            if base.__module__.partition(".")[0] not in _LIBRARIES:
+                yield from vars(base).values()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import sys
 import threading
 import time
 import warnings
@@ -148,7 +149,15 @@ def _moved(kind: Any, options: Options, rates: Sequence[float]) -> Tensor:
 def _aside() -> Iterator[None]:
     """Nothing is drawn, printed or warned of."""
     put_back = random_states()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.enable_grad():
+    # Nobody waits for a compiler. (Where nothing was compiled yet, to ask would load it.)
+    loaded = "torch._dynamo.eval_frame" in sys.modules
+    eager = torch.compiler.set_stance("force_eager") if loaded else contextlib.nullcontext()
+    with (
+        eager,
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        torch.enable_grad(),
+    ):
         warnings.simplefilter("ignore")
         try:
             yield
