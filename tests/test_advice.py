@@ -16,11 +16,13 @@ TASKS = {**RULE, **SHOW}
 
 
 def test_half_of_the_tasks_only_show() -> None:
-    assert len(RULE) == len(SHOW) == 8
-    assert len(TASKS) == 16
+    assert len(RULE) == len(SHOW) == 9
+    assert len(TASKS) == 18
 
 
-@pytest.mark.parametrize("name", ["digits-mlp", "small-batches", "accumulation", "muon", "wine"])
+@pytest.mark.parametrize(
+    "name", ["digits-mlp", "small-batches", "accumulation", "muon", "wine", "normed-noise"]
+)
 def test_a_task_learns_and_a_seed_repeats_it(name: str) -> None:
     first, again = problem(TASKS[name], 0), problem(TASKS[name], 0)
     untrained = held_out_loss(fresh(first))

@@ -2,7 +2,9 @@
 
 On the tasks of ``RULE`` the rule behind ``suggest()`` may be made and changed; those of ``SHOW``
 only show what it is worth, and nothing may be chosen by them. The split was committed before the
-rule.
+rule. ``pairs-resnet`` was among those that show: there the held-out loss misleads, as batch norm's
+averages lag behind the weights, and what to do about it was decided on it. So it went over to the
+others, and two tasks came in its place, ``frames-resnet`` and ``normed-noise``, before they were run.
 """
 
 from __future__ import annotations
@@ -198,12 +200,12 @@ def pairs(seed: int) -> tuple[Split, Split]:
     return halves(seed, torch.cat([images, images[order]], dim=3), labels + labels[order])
 
 
-def with_noise(split: Split, share: float, seed: int) -> Split:
+def with_noise(split: Split, share: float, seed: int, classes: int = 10) -> Split:
     """The same with a share of the labels drawn at random."""
     generator = torch.Generator().manual_seed(2_000 + seed)
     inputs, labels = split
     wrong = torch.rand(len(labels), generator=generator) < share
-    drawn = torch.randint(0, 10, labels.shape, generator=generator)
+    drawn = torch.randint(0, classes, labels.shape, generator=generator)
     return inputs, torch.where(wrong, drawn, labels)
 
 
@@ -349,6 +351,34 @@ def fine_tuned_text(seed: int) -> Problem:
     return Problem(model, adamw, letters_loss, *next_letters("modules", seed), batch_size=8)
 
 
+def frames_resnet(seed: int) -> Problem:
+    """A digit somewhere in a frame of 12 x 12."""
+    images, labels = digits()
+    generator = torch.Generator().manual_seed(3_000 + seed)
+    frames = torch.zeros(len(images), 1, 12, 12)
+    for frame, image, (y, x) in zip(
+        frames, images, torch.randint(0, 5, (len(images), 2), generator=generator), strict=True
+    ):
+        frame[:, y : y + 8, x : x + 8] = image
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+        Residual(8), nn.MaxPool2d(2), Residual(8), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(8 * 9, 10),
+    )  # fmt: skip
+    adamw = torch.optim.AdamW(model.parameters())
+    return Problem(model, adamw, F.cross_entropy, *halves(seed, frames, labels))
+
+
+def normed_noise(seed: int) -> Problem:
+    model = nn.Sequential(
+        nn.Linear(30, 32), nn.BatchNorm1d(32), nn.ReLU(),
+        nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 2),
+    )  # fmt: skip
+    train, held_out = halves(seed, *sklearn("breast_cancer"))
+    noisy = with_noise(train, 0.2, seed, classes=2)
+    return Problem(model, sgd(model), F.cross_entropy, noisy, held_out)
+
+
 @dataclass(frozen=True)
 class Task:
     """``setup`` gives the problem of a seed; the advice is for a training of ``steps`` steps."""
@@ -367,9 +397,9 @@ RULE: Mapping[str, Task] = {
     "autoencoder": Task(autoencoder, 400, "digits, dense autoencoder, AdamW"),
     "noisy-labels": Task(noisy_labels, 300, "digits, 40 % of the labels random, Adam"),
     "fine-tuning": Task(fine_tuning, 200, "trained convolutions on turned digits, Nesterov"),
+    "pairs-resnet": Task(pairs_resnet, 300, "sums of two digits, residual net, Nesterov"),
 }
 SHOW: Mapping[str, Task] = {
-    "pairs-resnet": Task(pairs_resnet, 300, "sums of two digits, residual net, Nesterov"),
     "text-transformer": Task(text_transformer, 300, "next letter, attention, AdamW"),
     "accumulation": Task(accumulation, 200, "regression, SGD, four micro-batches of 8 a step"),
     "rows-lstm": Task(rows_lstm, 400, "digits row by row, LSTM, SGD, clipping"),
@@ -377,6 +407,8 @@ SHOW: Mapping[str, Task] = {
     "muon": Task(muon, 300, "dense net, 20 % of the labels random, Muon"),
     "wine": Task(wine, 150, "dense net, AdamW, batch size 8"),
     "fine-tuned-text": Task(fine_tuned_text, 200, "a trained transformer on other text, AdamW"),
+    "frames-resnet": Task(frames_resnet, 300, "digits anywhere in a frame, residual net, AdamW"),
+    "normed-noise": Task(normed_noise, 200, "cancer, 20 % of the labels random, batch norm, SGD"),
 }
 
 

@@ -195,7 +195,7 @@ def first(stops: np.ndarray) -> int:
 def one_rate(suggestion: Callable[[], float | None]) -> Answer:
     """What a peer suggests; an exception of its own is no answer."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             rate = suggestion()
     except Exception as error:
         return Answer(None, reason=f"{type(error).__name__}: {error}")
