@@ -217,13 +217,21 @@ def test_a_metric_has_a_direction_and_its_own_name_in_the_words() -> None:
 
 
 def test_two_curves_that_disagree_are_said_to() -> None:
-    result = with_held_out(loss=0.001)
-    found = result.suggest()
-    other = with_held_out().suggest()
-    assert found.max_lr is not None and other.max_lr is not None
-    assert other.max_lr > 5 * found.max_lr
-    assert f"the training loss alone would say {other.max_lr:.3g}" in found.reason
+    """Where the held-out loss turns while the training loss falls on, the rate is not too high."""
+    early = with_held_out(loss=0.001).suggest()
+    alone = with_held_out(loss=0.001).suggest("loss")
+    training = with_held_out().suggest()
+    assert early.metric == "training loss" and early.max_lr == training.max_lr
+    assert alone.metric == "held-out loss" and 5 * alone.max_lr < training.max_lr
+    words = f"the held-out loss alone would say {alone.max_lr:.3g}, but training goes on above it"
+    assert words in early.reason
     assert "alone" not in with_held_out(loss=0.012).suggest().reason
+    late = with_held_out(loss=0.015)
+    for row, lr in enumerate(late.lr):
+        late.amend(row, loss=2 + abs(lr - 0.002))
+    found = late.suggest()
+    assert found.metric == "held-out loss" and found.max_lr == late.suggest("loss").max_lr
+    assert "; the training loss alone would say 0.000" in found.reason
 
 
 def test_where_the_held_out_loss_says_nothing_the_training_loss_is_read() -> None:

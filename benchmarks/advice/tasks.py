@@ -4,7 +4,7 @@ On the tasks of ``RULE`` the rule behind ``suggest()`` may be made and changed; 
 only show what it is worth, and nothing may be chosen by them. The split was committed before the
 rule. ``pairs-resnet`` was among those that show: there the held-out loss misleads, as batch norm's
 averages lag behind the weights, and what to do about it was decided on it. So it went over to the
-others, and two tasks came in its place, ``frames-resnet`` and ``normed-noise``, before they were run.
+others; ``frames-resnet`` and ``normed-noise`` came in its place, before either had been run.
 """
 
 from __future__ import annotations

@@ -172,7 +172,8 @@ class RangeTestResult(Drawn):
     ) -> Bounds:
         """A pair of rates for a cyclical schedule and one for a whole training, with the reason.
 
-        By default the held-out loss is read, or the training loss where there is none, by
+        By default the held-out loss is read, or the training loss where there is none or where it
+        falls on far beyond the other's lowest point, by
         :func:`~clr_ignite.suggestions.bounds_below_minimum`; accuracy, which depends more on the
         length of the test than on its rates, by the paper's rule where it is asked for.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: A suggestion rule: rates and values of a curve -> bounds, or one rate.
 Rule = Callable[[Sequence[float], Sequence[float]], Bounds | float]
-_APART = 5.0  # max_lr of one curve over that of another, from which on the two disagree
+_APART = 5.0  # one curve's max_lr over the other's, from which on they disagree
 
 
 def read_by_default(metrics: Iterable[str]) -> str | None:
@@ -51,20 +51,23 @@ def _from_loss(
 
 
 def _beside_training_loss(result: RangeTestResult, found: Bounds) -> Bounds:
-    """What the held-out loss says; the training loss where that says nothing, and a word where
-    the two disagree."""
+    """What the held-out loss says, unless the training loss knows better.
+
+    Where the held-out loss turns while the training loss falls on, it is not the rate that is too
+    high: the net overfits, or batch norm's averages lag behind its weights.
+    """
     other = _from_loss(result, "training loss", (result.lr, result.loss))
-    if found.max_lr is None and found.base_lr is None:
-        if other.max_lr is None:
-            return found
+    if other.max_lr is None:
+        return found
+    if found.max_lr is None:
         return replace(other, reason=f"{other.reason} ({found.reason})")
-    if found.max_lr is None or other.max_lr is None:
-        return found
-    if max(found.max_lr / other.max_lr, other.max_lr / found.max_lr) < _APART:
-        return found
-    return replace(
-        found, reason=f"{found.reason}; the training loss alone would say {other.max_lr:.3g}"
-    )
+    apart = f"{found.metric} alone would say {found.max_lr:.3g}"
+    if other.max_lr > _APART * found.max_lr:
+        return replace(other, reason=f"{other.reason}; the {apart}, but training goes on above it")
+    if found.max_lr > _APART * other.max_lr:
+        apart = f"the training loss alone would say {other.max_lr:.3g}"
+        return replace(found, reason=f"{found.reason}; {apart}")
+    return found
 
 
 def _by(rule: Rule, result: RangeTestResult, read: str | None) -> Bounds:
