@@ -2,7 +2,7 @@
 
 import torch
 from ignite.engine import create_supervised_evaluator, create_supervised_trainer
-from ignite.metrics import Accuracy
+from ignite.metrics import Accuracy, Loss
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
@@ -24,15 +24,17 @@ def setup():
     model = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     trainer = create_supervised_trainer(model, optimizer, nn.CrossEntropyLoss())
-    evaluator = create_supervised_evaluator(model, metrics={"accuracy": Accuracy()})
+    evaluator = create_supervised_evaluator(
+        model, metrics={"loss": Loss(nn.functional.cross_entropy), "accuracy": Accuracy()}
+    )
     return model, optimizer, loader, trainer, evaluator
 
 
 # Which rates? One short run that leaves model, optimizer and trainer as they were.
 model, optimizer, loader, trainer, evaluator = setup()
 range_test = LRRangeTest(
-    optimizer, 1e-4, 2.0, 600, "exponential", to_save={"model": model, "optimizer": optimizer},
-    evaluator=evaluator, eval_data=[(x[held_out], y[held_out])], every=10,
+    optimizer, to_save={"model": model, "optimizer": optimizer},
+    evaluator=evaluator, eval_data=[(x[held_out], y[held_out])],
 )  # fmt: skip
 result = range_test.run(trainer, loader)
 result.plot("range_test.png")

@@ -52,7 +52,7 @@ test = LRRangeTest(
 )
 with plotter or contextlib.nullcontext():
     result = test.run(trainer, batches)
-print(result.suggest())
+print(result.suggest("accuracy"))  # by the paper's rule
 result.to_csv("range_test.csv")
 result.to_json("range_test.json")
-result.plot("range_test.png")
+result.plot("range_test.png", metric="accuracy")

@@ -8,7 +8,7 @@ import argparse
 
 import torch
 from ignite.engine import Events, create_supervised_evaluator, create_supervised_trainer
-from ignite.metrics import Accuracy
+from ignite.metrics import Accuracy, Loss
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -28,12 +28,14 @@ held_out = [(x[1400:], y[1400:])]
 model = nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 trainer = create_supervised_trainer(model, optimizer, nn.CrossEntropyLoss())
-evaluator = create_supervised_evaluator(model, metrics={"accuracy": Accuracy()})
+evaluator = create_supervised_evaluator(
+    model, metrics={"loss": Loss(nn.functional.cross_entropy), "accuracy": Accuracy()}
+)
 
 with VisdomPlotter(options.visdom) as plotter:
     test = LRRangeTest(
-        optimizer, 1e-4, 2.0, 600, "exponential", to_save={"model": model, "optimizer": optimizer},
-        evaluator=evaluator, eval_data=held_out, every=10, on_row=plotter.on_row,
+        optimizer, to_save={"model": model, "optimizer": optimizer},
+        evaluator=evaluator, eval_data=held_out, on_row=plotter.on_row,
     )  # fmt: skip
     result = test.run(trainer, loader)
     print(result.suggest().reason)

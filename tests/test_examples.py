@@ -37,7 +37,7 @@ def is_png(path: Path) -> bool:
 
 def test_quickstart(tmp_path: Path) -> None:
     text = run("quickstart.py", tmp_path)
-    assert re.search(r"base_lr [\d.e-]+, max_lr [\d.e-]+: accuracy", text)
+    assert re.search(r"base_lr [\d.e-]+, max_lr [\d.e-]+: held-out loss is lowest", text)
     accuracy = {
         name: float(percent)
         for name, percent in re.findall(r"^(\w.*?)\s+([\d.]+)% of the test images", text, re.M)
@@ -53,7 +53,7 @@ def test_range_test(tmp_path: Path) -> None:
     text = run("range_test.py", tmp_path, "--iterations", "40")
     result = RangeTestResult.from_json(tmp_path / "range_test.json")
     assert len(result) == 40 and len(result["accuracy"][0]) == 40
-    assert text.strip() == str(result.suggest())
+    assert text.strip() == str(result.suggest("accuracy"))
     assert is_png(tmp_path / "range_test.png")
     assert len((tmp_path / "range_test.csv").read_text().splitlines()) == 41
 
