@@ -150,7 +150,7 @@ def _aside() -> Iterator[None]:
     """Nothing is drawn, printed or warned of."""
     put_back = random_states()
     # Nobody waits for a compiler. (Where nothing was compiled yet, to ask would load it.)
-    loaded = "torch._dynamo.eval_frame" in sys.modules
+    loaded = "torch._dynamo.eval_frame" in sys.modules and hasattr(torch.compiler, "set_stance")
     eager = torch.compiler.set_stance("force_eager") if loaded else contextlib.nullcontext()
     with (
         eager,
