@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from clr_ignite.cifar10.cli.command_line import build_parser
+from clr_ignite.cifar10.experiments import EXPERIMENTS
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
@@ -34,6 +36,8 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 def wrong_command(words: list[str]) -> list[str]:
     """What is wrong with a command that a container is given."""
+    if words[:1] == ["tar"]:
+        return []
     if words[:1] != ["python"]:
         return [f"not python: {words}"]
     if words[1] == "-c":
@@ -47,9 +51,11 @@ def wrong_command(words: list[str]) -> list[str]:
         ]
     if words[1] == "-m" and words[2] == "clr_ignite.cifar10":
         try:
-            build_parser().parse_args(words[3:])
+            options = build_parser().parse_args(words[3:])
         except SystemExit:
             return [f"does not parse: {words}"]
+        if getattr(options, "experiment", None) not in (None, *EXPERIMENTS):
+            return [f"no experiment {options.experiment}"]
         return []
     if words[1] == "-m" and words[2].startswith("clr_ignite."):
         return [] if importlib.util.find_spec(words[2]) else [f"no module {words[2]}"]
@@ -108,6 +114,15 @@ def wrong_in_compose(text: str) -> list[str]:
     return wrong
 
 
+def known_mount(mount: str) -> bool:
+    """Whether a folder of the host, or a volume that compose mounts at the same place."""
+    source, target = mount.split(":")[:2]
+    compose = yaml.safe_load(COMPOSE)
+    names = {key: volume["name"] for key, volume in compose["volumes"].items()}
+    mounted = {tuple(v.split(":")) for s in compose["services"].values() for v in s["volumes"]}
+    return source[0] == "$" or (source, target) in {(names[key], at) for key, at in mounted}
+
+
 def wrong_in_readme(text: str) -> list[str]:
     wrong = []
     for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
@@ -115,7 +130,14 @@ def wrong_in_readme(text: str) -> list[str]:
             words = shlex.split(line)
             if words[:2] == ["docker", "run"]:
                 command = words[words.index("clr_ignite") + 1 :]
+                command = command[: command.index(">")] if ">" in command else command
                 wrong += wrong_command(command) if command else []
+                mounts = [words[i + 1] for i, word in enumerate(words) if word == "-v"]
+                wrong += [f"no volume {m}" for m in mounts if not known_mount(m)]
+            elif "run" in words and words[:2] == ["docker", "compose"]:
+                service = words[words.index("--rm") + 1]
+                wrong += [] if service in yaml.safe_load(COMPOSE)["services"] else [service]
+                wrong += wrong_command(words[words.index("--rm") + 2 :])
             elif "-f" in words:
                 path = words[words.index("-f") + 1]
                 wrong += [] if (ROOT / path).is_file() else [f"no {path}"]
@@ -144,6 +166,9 @@ def test_every_path_argument_and_command_is_right() -> None:
         (wrong_in_compose, COMPOSE, '"data:/data"', '"data:/datum"'),
         (wrong_in_readme, README, "examples/resume.py", "examples/resumed.py"),
         (wrong_in_readme, README, "--device cuda", "--on cuda"),
+        (wrong_in_readme, README, "-v clr_results:/results", "-v results:/results"),
+        (wrong_in_readme, README, "--rm train python", "--rm training python"),
+        (wrong_in_readme, README, "--experiment full-1cycle", "--experiment full-2cycle"),
         (wrong_in_readme, README, "-f docker/compose.yaml", "-f compose.yaml"),
     ],
 )
@@ -180,3 +205,15 @@ def test_the_image_is_careful() -> None:
             assert "--no-install-recommends" in rest and "rm -rf /var/lib/apt/lists" in rest
         if name == "RUN" and "pip install" in rest:
             assert "--no-cache-dir" in rest
+
+
+def test_the_health_check_loads_nothing_and_output_is_not_held_back() -> None:
+    found = instructions(DOCKERFILE)
+    (check,) = [rest for name, rest in found if name == "HEALTHCHECK"]
+    assert json.loads(check[check.index("[") :]) == ["python", "-c", "import clr_ignite"]
+    assert ("ENV", "PYTHONUNBUFFERED=1") in found  # test_imports.py: clr_ignite loads nothing else
+
+
+@pytest.mark.skipif(torch.version.cuda is None, reason="a torch without CUDA")
+def test_the_page_names_the_cuda_of_the_pinned_torch() -> None:
+    assert f"built with CUDA {str(torch.version.cuda).partition('.')[0]}:" in README

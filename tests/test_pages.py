@@ -114,3 +114,15 @@ def test_the_site_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     for page in pages:
         loaded = re.findall(r"""<(?:img|script|link|iframe)\b[^>]*https?:""", page.read_text())
         assert loaded == [], page
+
+
+def test_the_templates_ask_for_versions_and_a_script() -> None:
+    templates = sorted((ROOT / ".github").rglob("*.md"))
+    assert len(templates) == 3
+    for template in templates:
+        text = template.read_text()
+        assert "ersions" in text and "```python" in text, template
+    (command,) = blocks((ROOT / ".github/ISSUE_TEMPLATE/bug.md").read_text(), "sh")
+    _, option, code = shlex.split(command)
+    assert option == "-c"
+    exec(code, {})
