@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import clr_ignite
+
 ROOT = Path(__file__).parent.parent
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -110,3 +112,10 @@ def test_the_table_of_extras_is_that_of_setup() -> None:
     settings.read(ROOT / "setup.cfg")
     table = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/install.md").read_text(), re.M)
     assert sorted(table) == sorted(settings["options.extras_require"])
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert versions[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(clr_ignite.__version__)} - \d{{4}}-\d\d-\d\d", versions[1])
+    assert len(set(versions)) == len(versions)
