@@ -88,7 +88,7 @@ format: $(INSTALLED)  ## put the code in ruff's format
 	$(BIN)/ruff format .
 
 docs: $(INSTALLED)  ## the documentation as a site, offline: build/docs/docs/index.html
-	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
+	$(BIN)/python -m sphinx -q -aE -W --keep-going -c docs . build/docs
 
 clean:  ## remove the virtual environment and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
