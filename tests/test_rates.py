@@ -257,6 +257,53 @@ def test_what_happens_between_runs_and_to_other_rates_is_nobodys_fault() -> None
     assert copy.deepcopy(handler) is not handler
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [0.1, torch.tensor(0.1)])
+@pytest.mark.parametrize("factors", [{}, {"lr_mult": 0.3}])
+def test_a_range_test_in_mid_training_is_nobodys_fault(
+    rate: float | torch.Tensor, factors: dict[str, float]
+) -> None:
+    """It puts the rate back: a tensor in place, which then was written once more."""
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD([{"params": model.parameters(), **factors}], lr=rate)
+
+    def step(engine: Engine, batch: torch.Tensor) -> float:
+        optimizer.zero_grad()
+        loss = model(batch).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    trainer, data = Engine(step), [torch.ones(1, 2)] * 4
+    ScheduleHandler(optimizer, lr=Linear(0.1, 0.2, 10)).attach(trainer)
+    test = LRRangeTest(optimizer, num_iter=5, to_save={"model": model, "optimizer": optimizer})
+    trainer.add_event_handler(
+        Events.EPOCH_COMPLETED(once=1), lambda engine: test.run(Engine(step), data)
+    )
+    trainer.run(data, max_epochs=2)
+    assert test.result is not None and len(test.result) == 5
+
+
+@pytest.mark.parametrize("factors", [({}, {}), ({"lr_mult": 0.5}, {})])
+@pytest.mark.parametrize("group", [0, 1])
+def test_a_rate_set_elsewhere_in_one_group_is_noticed_and_written_over(
+    factors: tuple[dict[str, float], ...], group: int
+) -> None:
+    optimizer = groups(*factors)
+    trainer = Engine(lambda engine, batch: None)
+    ScheduleHandler(optimizer, lr=Linear(0.1, 0.2, 10)).attach(trainer)
+
+    def meddle() -> None:
+        optimizer.param_groups[group]["lr"] = 0.7
+
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=3), meddle)
+    with pytest.warns(UserWarning, match=r"is 0\.7, not what") as caught:
+        trainer.run(range(11))
+    assert len(caught) == 1
+    found = [one["lr"] for one in optimizer.param_groups]
+    assert found == [0.2 * one.get("lr_mult", 1.0) for one in factors]
+
+
 # -- what the step makes of the rate ------------------------------------------
 
 

@@ -35,6 +35,8 @@ def defaults_of(optimizer: torch.optim.Optimizer) -> Mapping[str, Any]:
 
 def factor(group: Mapping[str, Any], keys: Sequence[str]) -> float:
     """The product of a group's factors, 1 where it has none."""
+    if len(keys) == 1:  # in line: it is asked for every group at every iteration
+        return float(group.get(keys[0], 1.0))
     return math.prod(float(group[key]) for key in keys if key in group)
 
 
@@ -89,6 +91,13 @@ def put_rates(groups: list[Group], rates: Sequence[float]) -> None:
     torch gives groups without a rate of their own one and the same tensor; where their rates
     differ, such a group gets its own.
     """
+    # Floats in line: this runs at every iteration.
+    for group, rate in zip(groups, rates, strict=True):
+        if type(group["lr"]) is not float:
+            break
+        group["lr"] = rate
+    else:
+        return
     filled: dict[int, float] = {}
     for group, rate in zip(groups, rates, strict=True):
         held = group["lr"]
@@ -103,6 +112,11 @@ def put(group: Group, name: str, value: float) -> None:
         group[name].fill_(value)
     else:
         group[name] = value
+
+
+def rounded(rate: float, like: Any) -> float:
+    """``rate`` as a tensor of the kind of ``like`` holds it."""
+    return float(torch.tensor(rate, dtype=like.dtype)) if is_tensor(like) else rate
 
 
 def is_tensor(value: object) -> bool:
@@ -123,8 +137,10 @@ class RateWriter:
         self._groups: list[Group] | None = None  # to know the list again; it is read anew each time
         self._known = len(optimizer.param_groups)
         self._keys: tuple[str, ...] = ()
-        self._left: list[Any] = []  # each group's rate, as written
-        self._versions: list[int] = []  # of rates that are tensors
+        self._written: list[float] = []  # each group's rate
+        self._left: list[Any] = []  # the object that held it then
+        self._versions: list[int] = []  # of those that are tensors
+        self._floats = False  # whether none is one
         self._common: float | None = None  # the rate of all groups, where it is one float
         self._warned = False
 
@@ -140,7 +156,7 @@ class RateWriter:
     def write(self, groups: list[Group], value: float) -> None:
         """Set the rate of all groups."""
         if groups is self._groups and len(groups) == self._known:
-            # The common case is in line: it runs for every group at every iteration.
+            # The common cases are in line: they run for every group at every iteration.
             if (common := self._common) is not None:
                 for group in groups:
                     if group["lr"] is not common:
@@ -149,16 +165,23 @@ class RateWriter:
                 else:
                     self._common = value
                     return
+                self._left = self._written = [common] * len(groups)
+            elif self._floats:
+                left, keys = self._left, self._keys
+                for at, group in enumerate(groups):
+                    if group["lr"] is not left[at]:
+                        break
+                    group["lr"] = left[at] = value * factor(group, keys)
+                else:
+                    return
             self._check_left(groups, value)
         else:
             check_group_rates(self.optimizer, known=self._known)
             self._groups, self._known = groups, len(groups)
             self._keys = factor_keys(self.optimizer)
         self._write_each(groups, [value] * len(groups))
-        if not self._keys and all(type(rate) is float for rate in self._left):
+        if self._floats and not self._keys:
             self._common = value
-            for group in groups:  # the same object everywhere
-                group["lr"] = value
 
     def write_several(self, groups: list[Group], values: Sequence[float]) -> None:
         """Set each group's rate to its own value, times its factors."""
@@ -171,21 +194,26 @@ class RateWriter:
         self._write_each(groups, values)
 
     def _write_each(self, groups: list[Group], values: Sequence[float]) -> None:
-        pairs = zip(groups, values, strict=True)
-        put_rates(groups, [value * factor(group, self._keys) for group, value in pairs])
+        if keys := self._keys:
+            pairs = zip(groups, values, strict=True)
+            values = [value * factor(group, keys) for group, value in pairs]
+        put_rates(groups, values)
         self._left = [group["lr"] for group in groups]
+        self._floats = all(type(rate) is float for rate in self._left)
+        self._written = self._left if self._floats else list(values)
         self._versions = [_version(rate) for rate in self._left]
         self._common = None
 
     def _check_left(self, groups: list[Group], value: float | None = None) -> None:
         """Warn, once, of a rate that something else has set."""
-        common, left = self._common, self._left
-        for group, last, version in zip(groups, left, self._versions, strict=True):
-            held, last = group["lr"], last if common is None else common
+        known = zip(groups, self._left, self._versions, self._written, strict=True)
+        for group, last, version, written in known:
+            held = group["lr"]
             if held is value or (held is last and _version(held) == version):
                 continue
-            if type(held) is float and held == last:
-                continue  # an equal one, put back by a checkpoint say
+            # An equal one, put back by a checkpoint or a range test say.
+            if float(held) == rounded(written, held):
+                continue
             if not self._warned:
                 self._warned = True
                 warnings.warn(_set_elsewhere(self.optimizer, float(held)), stacklevel=2)
@@ -193,7 +221,7 @@ class RateWriter:
 
 def _version(rate: object) -> int:
     """How often a rate that is a tensor was written in place; to look needs no device."""
-    return rate._version if isinstance(rate, Tensor) else 0
+    return rate._version if is_tensor(rate) else 0  # type: ignore[attr-defined]
 
 
 def _set_elsewhere(optimizer: torch.optim.Optimizer, rate: float) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from torch import Tensor
 
 from clr_ignite._scalars import Value, floats
 from clr_ignite.optimizers.compiled import keep_compiled
 from clr_ignite.optimizers.pending import Pending, never_stepped
-from clr_ignite.optimizers.rates import factor, factor_keys, put_rates
+from clr_ignite.optimizers.rates import factor, factor_keys, put_rates, rounded
 from clr_ignite.optimizers.wrapped import RateChanged, check_inner_rates, watch_steps
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
@@ -92,12 +91,7 @@ class Sweep:
         if self._keys:
             used = zip(groups, self._rates, strict=True)
             self._set = [rate * factor(group, self._keys) for group, rate in used]
-        # Floats in line: this runs at every iteration.
-        for group, rate in zip(groups, self._set, strict=True):
-            if type(group["lr"]) is not float:
-                put_rates(groups, self._set)
-                break
-            group["lr"] = rate
+        put_rates(groups, self._set)
         self._stepped = False
         if self.scalers:
             self._scales = [scaler.get_scale() for scaler in self.scalers]
@@ -211,17 +205,12 @@ class Sweep:
         """Refuse a rate other than the one that was set."""
         for group, given in zip(self.optimizer.param_groups, self._set, strict=True):
             found = group["lr"]
-            if found is not given and float(found) != _rounded(given, found):
+            if found is not given and float(found) != rounded(given, found):
                 raise RateChanged(
-                    f"the test set a rate of {_rounded(given, found)}, but {when} the optimizer "
+                    f"the test set a rate of {rounded(given, found)}, but {when} the optimizer "
                     f"had {float(found)}: something else, such as a scheduler in the trainer's "
                     "step, sets it as well"
                 )
-
-
-def _rounded(rate: float, like: Any) -> float:
-    """``rate`` as a tensor of the kind of ``like`` holds it."""
-    return float(torch.tensor(rate, dtype=like.dtype)) if isinstance(like, Tensor) else rate
 
 
 def _readable(waiting: list[Batch | Exception | None]) -> list[Batch]:
