@@ -189,7 +189,33 @@ def test_well_known_names_tell_which_way_is_better(names: str, higher: bool) -> 
     )
 
 
-@pytest.mark.parametrize("name", ["other", "", "x", "accuracy_loss", "negative_loss"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "other",
+        "",
+        "x",
+        "loss_accuracy",
+        "brier_score",
+        "negative_loss",
+        "neg_log_loss",
+        "NegLogLikelihood",
+    ],
+)
 def test_other_names_do_not(name: str) -> None:
     with pytest.raises(ValueError, match="higher_is_better must be given for the metric"):
         higher_is_better(name)
+
+
+@pytest.mark.parametrize("hold", [1, 10])
+@pytest.mark.parametrize("learnt", [2, 4, 8])
+def test_a_loss_that_is_lowest_at_the_very_first_rates_is_no_reason_for_a_rate_of_0(
+    learnt: int, hold: int
+) -> None:
+    """A linear sweep from 0 whose every rate but the first few is too high."""
+    at = np.arange(300)
+    loss = np.where(at < learnt, 2.3 - 1.8 * at / learnt, 0.5 + 0.1 * (at - learnt))
+    rates = np.linspace(0, 10, 300 // hold).repeat(hold)
+    found = bounds_below_minimum(rates, loss)
+    assert found.base_lr is not None and found.max_lr is not None and found.lr is not None
+    assert 0 < found.base_lr < found.max_lr < found.lr * 3 < 1

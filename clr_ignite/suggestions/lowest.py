@@ -59,7 +59,8 @@ def bounds_below_minimum(
     if not _falls(losses[:end], _noise(losses[: max(end, len(losses) // 2)])):
         reason = _nothing(rates, losses, smooth, half, diverged, f"{metric} did not {fall}", rise)
         return Bounds(None, None, reason, metric=metric, curve=curve)
-    lowest = float(rates[low])
+    # At the left end the mean is of what follows, and of a rate of 0 there is no third.
+    lowest = float(rates[max(low, (half + 1) // 2, int(np.argmax(rates > 0)))])
     top = lowest / _PEAK
     found = Bounds(top / _BASE, top, "", lowest / _ONE, metric, curve)
     if not diverged and _still_falling(smooth, low, half):
