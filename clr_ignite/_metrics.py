@@ -6,12 +6,19 @@ import re
 
 _LOWER = (
     "loss error err nll mse mae rmse rmsle mape cross entropy crossentropy bce ce kl divergence "
-    "perplexity ppl bits bpc bpd wer cer fid distance deviation brier ece"
+    "perplexity ppl bits bpc bpd wer cer fid lpips distance deviation brier ece logloss"
 )
 _HIGHER = (
     "accuracy acc precision recall sensitivity specificity f1 fbeta score auc auroc aucpr map ap "
-    "iou miou jaccard dice r2 bleu rouge psnr ssim correlation kappa mcc top1 top5 likelihood"
+    "iou miou jaccard dice r2 bleu rouge psnr ssim correlation kappa mcc top1 top5 likelihood "
+    "ndcg mrr"
 )
+_NEGATED = {
+    "negative",
+    "neg",
+    "negated",
+    "minus",
+}  # scikit-learn's neg_mean_squared_error is a gain
 _KNOWN = dict.fromkeys(_LOWER.split(), False) | dict.fromkeys(_HIGHER.split(), True)
 
 
@@ -24,10 +31,12 @@ def higher_is_better(name: str) -> bool:
     >>> higher_is_better("top5_accuracy"), higher_is_better("val_loss"), higher_is_better("NLL")
     (True, False, False)
     """
-    parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*", name)
-    words = {word.lower() for word in [name, *parts]}
+    parts = [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*", name)]
+    words = {name.lower(), *parts, *(part.rstrip("0123456789") for part in parts)}
     found = {_KNOWN[word] for word in words & _KNOWN.keys()}
-    if "negative" in words or len(found) != 1:
+    if parts and parts[-1] == "loss":  # a loss made of a score, such as dice
+        found = {False}
+    if words & _NEGATED or len(found) != 1:
         raise ValueError(
             f"higher_is_better must be given for the metric {name!r}: its name does not tell"
         )

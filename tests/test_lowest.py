@@ -180,7 +180,9 @@ def test_a_real_rise_from_chance_is_one() -> None:
     ("names", "higher"),
     [
         ("accuracy top5_accuracy Accuracy valAccuracy f1 F1 roc_auc mIoU AP psnr r2 R2", True),
+        ("acc1 mAP50 BLEU4 Top5 acc@5 ndcg@10", True),
         ("loss val_loss nll NLL MSE rmse meanAbsoluteError perplexity word_error wer", False),
+        ("loss2 dice_loss DiceLoss ssim_loss logloss", False),
     ],
 )
 def test_well_known_names_tell_which_way_is_better(names: str, higher: bool) -> None:
