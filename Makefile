@@ -10,7 +10,8 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench advice test coverage test-slow test-cuda test-company test-oldest lint types format docs clean
+.PHONY: help install demo cifar10 bench advice test coverage test-slow test-fire test-cuda test-company \
+  test-oldest lint types format docs clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -90,5 +91,5 @@ format: $(INSTALLED)  ## put the code in ruff's format
 docs: $(INSTALLED)  ## the documentation as a site, offline: build/docs/docs/index.html
 	$(BIN)/python -m sphinx -q -aE -W --keep-going -c docs . build/docs
 
-clean:  ## remove the virtual environment and caches; results stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+clean:  ## remove the virtual environments and caches; results stay
+	rm -rf $(VENV) .venv-company .venv-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

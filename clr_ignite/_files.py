@@ -128,8 +128,10 @@ def printable(text: str, keep: str = "\n") -> str:
 
 def make_folder(path: Path) -> None:
     """``path`` and the folders above it; a path of any number of parts."""
-    if path.is_dir():  # fails for a path that is too long, before the first of them is made
-        return
+    # Fails for a path that is too long, before the first of them is made.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            return
     for folder in reversed([path, *path.parents]):
         if not folder.is_dir():
             folder.mkdir(exist_ok=True)

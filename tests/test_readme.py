@@ -49,6 +49,12 @@ def test_every_command_of_the_pages_exists() -> None:
     assert named and named <= targets
 
 
+def test_every_target_runs_whatever_files_there_are() -> None:
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = set(re.findall(r"^([a-z0-9-]+):", text, re.M))
+    assert set(re.findall(r"^\.PHONY: (.*)$", text, re.M)[0].split()) == targets
+
+
 def result(run: str) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((ROOT / "results" / run / "result.json").read_text())
     return read

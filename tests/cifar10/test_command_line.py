@@ -415,6 +415,7 @@ def test_a_run_without_iterations_is_as_long_as_its_schedule(text: str, iteratio
             ["train", "--out", "x", "--data", "folder", "--folder", "nowhere", "--schedule", "a"],
             "no folder nowhere",
         ),
+        ([*FIXED, "--hold-out", "110"], "--hold-out must be below the 110 images, got 110"),
         (["range-test", "--out", "x", "--start-lr", "0.1"], "--start-lr must be below --end-lr ("),
         (["range-test", "--out", "x", "--start-lr", "nan"], "--start-lr must be finite, got nan"),
         (["range-test", "--out", "x", "--end-lr", "0"], "--end-lr must be greater than 0"),
@@ -709,6 +710,45 @@ def test_the_report_shows_range_tests(tmp_path: Path) -> None:
     assert (tmp_path / "report/range.png").exists()
 
 
+def test_a_range_test_is_called_what_its_folder_is_also_from_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "range").mkdir()
+    swept(tmp_path / "range/range_test.json")
+    monkeypatch.chdir(tmp_path / "range")
+    assert "Range test range, 0" in report.write_report([Path(".")], Path("../report"))
+    assert (tmp_path / "report/range.png").exists()
+
+
+def test_a_bar_in_a_name_is_no_column(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "own", "full-decay", 0, [0.5, 0.7])
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"name": "mine|yours"}))
+    lines = report.write_report([run], tmp_path / "report").splitlines()
+    assert lines[2].startswith(r"| mine\|yours | 25,000 | ")
+
+
+@pytest.mark.parametrize("first", ["train", "range-test"])
+def test_a_run_and_a_range_test_do_not_share_a_folder(
+    first: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even where all that both have is the same."""
+    words = "--iterations 3 --hold-out 5 --model quick --batch-size 10 --out".split()
+    commands = {
+        "train": ["train", *words, str(tmp_path), "--schedule", "Linear(0, 0.02, 2)"],
+        "range-test": ["range-test", *words, str(tmp_path)],
+    }
+    assert main(commands.pop(first)) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    ((second, command),) = commands.items()
+    capsys.readouterr()
+    assert main(command) == 2
+    what = {"train": "a run", "range-test": "a range test"}[first]
+    assert f"{tmp_path} holds {what}; choose another folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert main([*command, "--again"]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -716,7 +756,7 @@ def test_the_report_shows_range_tests(tmp_path: Path) -> None:
         (["full-trangular2"], "full-trangular2; did you mean full-triangular2? `python -m"),
         (["full-fixed", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["full-fixed", "--iterations", "0"], "--iterations must be at least 1, got 0"),
-        (["full-fixed", "--data", "folder"], "'folder' needs a folder"),
+        (["full-fixed", "--data", "folder"], "--data folder needs a folder: say with --folder"),
     ],
 )
 def test_reproduce_looks_at_everything_first(

@@ -121,7 +121,7 @@ def words_of(parser: argparse.ArgumentParser) -> st.SearchStrategy[list[str]]:
             continue
         good = sorted(action.choices) if action.choices else LIKELY.get(action.type, ODD)
         likely.append(st.tuples(name, st.sampled_from(good) | st.sampled_from(good) | value))
-    options = st.lists(st.one_of(likely), max_size=4)
+    options = st.lists(st.one_of(likely), max_size=4) if likely else st.just([])
     known = st.sampled_from(["run", "quick-caffe", "file"])
     loose = st.just([]) | st.lists(known | value, max_size=2)
     return st.builds(
@@ -132,6 +132,7 @@ def words_of(parser: argparse.ArgumentParser) -> st.SearchStrategy[list[str]]:
 COMMANDS = build_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
 # Right as they stand, so that one odd option more gets as far as it can.
 RIGHT = {
+    "experiments": "",
     "preview": "--iterations 5 --schedule Fixed(0.1)",
     "range-test": "--iterations 4 --hold-out 3 --batch-size 50 --out o --again --no-progress",
     "replay": "run bounds.json",

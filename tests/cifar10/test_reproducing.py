@@ -131,7 +131,7 @@ def test_every_place_does_the_same_and_one_runs_error_is_its_own(
 ) -> None:
     reproduce(jobs(tmp_path, taken=replace(OTHER, iterations=1)), here, progress=False)
     seen = []
-    with pytest.raises(RunError, match="1 of 3 runs failed: taken, seed 0: RunError: .*another"):
+    with pytest.raises(RunError, match="1 of 3 runs failed: taken, seed 0: AnotherRun: .*another"):
         reproduce(
             jobs(tmp_path, little=LITTLE, taken=OTHER, other=OTHER),
             place,

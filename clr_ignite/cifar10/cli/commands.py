@@ -28,7 +28,7 @@ from clr_ignite.cifar10.cli.speaking import (
 from clr_ignite.cifar10.cli.values import picture
 from clr_ignite.cifar10.experiments import EXPERIMENTS
 from clr_ignite.cifar10.parts import Parts
-from clr_ignite.cifar10.report.groups import distinct
+from clr_ignite.cifar10.report.groups import names_of
 from clr_ignite.cifar10.reproducing import reproduce as run_jobs
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.runs.provenance import read_config
@@ -154,7 +154,7 @@ def replay(options: argparse.Namespace) -> None:
         else:
             raise RunError(f"{path} holds neither rows of a run nor a range test")
     # One run's curves keep the names of what they show.
-    names = distinct([path.name for path in runs]) if len(runs) > 1 else [""] * len(runs)
+    names = names_of(list(runs)) if len(runs) > 1 else [""] * len(runs)
     with VisdomPlotter(options.visdom or None, timeout=30.0) as plotter:
         for result in tests:
             plotter.on_row(result)

@@ -49,7 +49,17 @@ def prepared_data(options: argparse.Namespace) -> DataSet:
         raise ValueError(f"--device {options.device!r} cannot be used here: {reason}") from error
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    return load(options.data, options.folder)
+    _check_folder(options)
+    data = load(options.data, options.folder)
+    held = getattr(options, "hold_out", None)
+    if held is not None and held >= len(data.train):
+        raise ValueError(f"--hold-out must be below the {len(data.train)} images, got {held}")
+    return data
+
+
+def _check_folder(options: argparse.Namespace) -> None:
+    if options.data != "digits" and options.folder is None:
+        raise ValueError(f"--data {options.data} needs a folder: say with --folder where it lies")
 
 
 def training_experiment(
@@ -128,7 +138,8 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
             raise ValueError(
                 f"two experiments are called {name}: their runs need names of their own"
             )
-    if options.ray is None:
+    _check_folder(options)
+    if options.ray is None:  # else they may lie on other machines
         prepared_data(options)
     cores = _cores() if options.ray is None else 1
     return jobs_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 from collections.abc import Sequence
@@ -165,6 +166,12 @@ def distinct(names: Sequence[str]) -> list[str]:
             told_apart = f"{name} ({number})"
         found.append(told_apart)
     return found
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """What folders are called, ``.`` too, those of one name told apart."""
+    whole = (Path(os.path.abspath(path)) for path in folders)
+    return distinct([printable(path.name, "") for path in whole])
 
 
 def _refuse_repeated_seeds(runs: Sequence[Run]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from clr_ignite._files import make_folder, printable, write_text
 from clr_ignite.cifar10.experiments import EXPERIMENTS, FAMILIES
 from clr_ignite.cifar10.report import pictures
-from clr_ignite.cifar10.report.groups import Group, Run, distinct, grouped, read_run
+from clr_ignite.cifar10.report.groups import Group, Run, distinct, grouped, names_of, read_run
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 from clr_ignite.result import RangeTestResult
 
@@ -44,9 +44,7 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
     text = _table(groups) + _not_run(groups) if groups else ""
     sweeps = {
         name: RangeTestResult.from_json(RunFolder(path).range_test)
-        for name, path in zip(
-            distinct([printable(path.name, "") for path in tests]), tests, strict=True
-        )
+        for name, path in zip(names_of(tests), tests, strict=True)
     }
     text += "".join(_bounds(name, result) for name, result in sweeps.items())
     text = printable(text)  # names of folders may hold anything
@@ -135,7 +133,8 @@ def _line(group: Group, groups: Sequence[Group], places: Mapping[str, str]) -> s
         _reached(group, groups),
         ", ".join(sorted({places[place] for run in runs for place in _made_on(run)})),
     ]
-    return f"| {' | '.join(cells)} |\n"
+    escaped = " | ".join(cell.replace("|", r"\|") for cell in cells)  # a data set may be called a|b
+    return f"| {escaped} |\n"
 
 
 def _reached(group: Group, groups: Sequence[Group]) -> str:

@@ -90,6 +90,11 @@ class Config:
         return int(self.settings["seed"])
 
     @property
+    def sweeps(self) -> bool:
+        """Whether it is a range test's, not a run's."""
+        return "every" in self.settings
+
+    @property
     def same_data(self) -> dict[str, Any]:
         """What makes ``data`` the same: not its name, which is its folder's."""
         return {name: value for name, value in self.data.items() if name != "name"}
@@ -153,8 +158,21 @@ def check_claim(folder: RunFolder, config: Config) -> Config | None:
     """
     known = None if folder.empty else read_config(folder)
     if known is not None:
+        _refuse_another_kind(folder, known, config)
         _refuse_another(folder, known, config)
     return known
+
+
+def _refuse_another_kind(folder: RunFolder, known: Config, config: Config) -> None:
+    if config.sweeps:
+        there, what = folder.metrics.exists(), "a run"
+    else:  # an earlier version's configuration does not tell
+        there, what = known.sweeps or folder.range_test.exists(), "a range test"
+    if there:
+        raise RunError(
+            f"{folder.path} holds {what}; choose another folder or start it anew (again=True, or "
+            "--again)"
+        )
 
 
 def _refuse_another(folder: RunFolder, known: Config, config: Config) -> None:
