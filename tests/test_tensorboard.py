@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ignite.engine import Engine
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clr_ignite import RangeTestResult, ScheduleHandler, cycle_end
@@ -101,3 +102,16 @@ def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match=r"pip install clr_ignite\[tensorboard\]"):
         TensorBoardPlotter(tmp_path)
+
+
+def test_an_optimizer_without_a_rate_of_its_own_costs_no_step(tmp_path: Path) -> None:
+    """transformers' Adafactor has lr=None where it makes its own."""
+    rig = Rig()
+    rig.trainer = Engine(lambda engine, batch: 1.0)
+    rig.optimizer.param_groups[0]["lr"] = None
+    with TensorBoardPlotter(tmp_path) as plotter:
+        plotter.attach(rig.trainer, rig.optimizer)
+        rig.trainer.run([0], max_epochs=3)
+        assert plotter._summary.text() == "iteration 3"
+    read = EventAccumulator(str(tmp_path)).Reload().Tags()["scalars"]
+    assert "loss/loss" in read and not any(name.startswith("lr") for name in read)

@@ -106,7 +106,7 @@ class Observer:
             self._note_loss(iteration, loss_of(engine.state.output))
             if cycle_end is not None and cycle_end(engine, iteration):
                 self.cycle_ended(iteration)
-            self._summary.step(iteration, optimizer.param_groups[0]["lr"])
+            self._summary.step(iteration, optimizer.param_groups[0].get("lr"))
 
         trainer.add_event_handler(Events.STARTED, start)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, step)
@@ -178,7 +178,8 @@ class Observer:
     def _note_groups(self, iteration: int, groups: list[dict[str, Any]]) -> None:
         for number, group in enumerate(groups):
             suffix = f", group {number}" if len(groups) > 1 else ""
-            self.point("lr", f"lr{suffix}", iteration, float(group["lr"]))
+            if (rate := group.get("lr")) is not None:  # as where Adafactor makes its own
+                self.point("lr", f"lr{suffix}", iteration, float(rate))
             if momentum := momentum_of(group):
                 self.point("momentum", f"momentum{suffix}", iteration, momentum)
 

@@ -27,7 +27,7 @@ class Summary:
         self._best: dict[str, tuple[int, float]] = {}
 
     def step(self, iteration: int, rate: Any) -> None:
-        """A step was taken at ``rate``, a number or a tensor."""
+        """A step was taken at ``rate``, a number, a tensor, or None where there is none."""
         self._at, self._rate, self.changed = iteration, rate, True
         if self._first is None:
             self._first = iteration, time.monotonic()
@@ -47,7 +47,9 @@ class Summary:
         lines = []
         if self._first:
             of = f" of {self.total:,}" if self.total else ""
-            lines = [f"iteration {self._at:,}{of}", f"learning rate {float(self._rate):.6g}"]
+            lines = [f"iteration {self._at:,}{of}"]
+            if self._rate is not None:
+                lines.append(f"learning rate {float(self._rate):.6g}")
         for name, (at, value) in list(self._last.items()):
             line = f"{name} {value:.4f} at iteration {at:,}"
             if name in self._best:
