@@ -437,3 +437,14 @@ def test_a_probe_is_noticed_by_nobody(capsys: pytest.CaptureFixture[str]) -> Non
     assert seen == [] and capsys.readouterr() == ("", "")
     now = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     assert now == states
+
+
+def test_the_warning_points_to_the_users_line() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.Rprop(model.parameters())
+    test = LRRangeTest(optimizer, num_iter=2, to_save={"model": model, "optimizer": optimizer})
+    trainer = Engine(lambda engine, batch: optimizer.step() or 1.0)
+    with pytest.warns(UserWarning, match="Rprop") as caught:
+        ScheduleHandler(optimizer, lr=Fixed(0.1)).attach(Engine(lambda engine, batch: None))
+        test.run(trainer, [0])
+    assert [warning.filename for warning in caught] == [__file__, __file__]

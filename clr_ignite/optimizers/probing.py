@@ -66,7 +66,7 @@ def warn_of_unused_rate(
             f"{kind.__name__}: {words}, so the rates set here are not those that it trains with, "
             "and a range test files losses under rates that did not make them. Use an optimizer "
             "that takes its group's lr, or switch its own rate off",
-            stacklevel=3,
+            stacklevel=3 if rates is None else 4,  # the line that attaches, or runs the test
         )
 
 
