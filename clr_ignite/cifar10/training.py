@@ -127,6 +127,7 @@ class _Run:
         """
         try:
             check_optimizer_state(self.parts.optimizer, state["optimizer"])
+            _check_groups(self.parts.optimizer, state["optimizer"]["param_groups"])
             self.parts.model.load_state_dict(state["model"])
             self.parts.optimizer.load_state_dict(state["optimizer"])
             if self.parts.average is not None:
@@ -195,6 +196,19 @@ class _Run:
         result = result_of(self.folder, self.experiment, self.seconds + seconds)
         self.folder.write_json(self.folder.result, result)
         return result
+
+
+def _check_groups(optimizer: torch.optim.Optimizer, saved: list[dict[str, Any]]) -> None:
+    """Refuse settings of another experiment; the schedules write the rate and the momentum."""
+    for number, (there, group) in enumerate(zip(saved, optimizer.param_groups, strict=True)):
+        if not isinstance(there["lr"], float | torch.Tensor):
+            raise ValueError(f"'lr' of group {number} is {reprlib.repr(there['lr'])}")
+        for name in ("weight_decay", "lr_mult", "nesterov"):
+            if there.get(name) != group.get(name):
+                raise ValueError(
+                    f"{name!r} of group {number} is {reprlib.repr(there.get(name))} instead of "
+                    f"{group.get(name)}"
+                )
 
 
 def _check_numbers(state: dict[str, Any], iterations: int) -> None:

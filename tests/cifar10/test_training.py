@@ -536,6 +536,21 @@ def drop(name: Any) -> Any:
             put("optimizer", "state", 0, "momentum_buffer", torch.zeros(3)),
             r"'momentum_buffer' of parameter 0 has shape \(3,\) instead of",
         ),
+        (
+            "checkpoint.pt",
+            put("optimizer", "param_groups", 1, "weight_decay", 1.0),
+            r"checkpoint\.pt .*'weight_decay' of group 1 is 1\.0 instead of",
+        ),
+        (
+            "checkpoint.pt",
+            put("optimizer", "param_groups", 0, "lr_mult", 7.0),
+            r"checkpoint\.pt .*'lr_mult' of group 0 is 7\.0 instead of",
+        ),
+        (
+            "checkpoint.pt",
+            put("optimizer", "param_groups", 0, "lr", "x"),
+            r"checkpoint\.pt .*'lr' of group 0 is 'x'",
+        ),
         ("config.json", drop("data"), r"config\.json .*field 'data' is missing"),
         ("config.json", put("seed", True), r"config\.json .*field 'seed' holds True"),
         ("config.json", put("environments", [3]), r"config\.json .*3 is no object"),
