@@ -39,7 +39,9 @@ the gain or more is lost. Of each task {seeds} seeds; a range test is an exponen
 A pair is trained as two triangular cycles between its rates; one rate as a constant one, and as
 the peak of two such cycles from a tenth of it (of ours, along a cosine). `held-out loss` is
 `result.suggest()` of a test with an evaluator, `training loss` that of a test without one, `three
-seeds` that of `repeat_range_test`. fastai's functions are given what its `lr_find` gives them.
+seeds` that of `repeat_range_test`. fastai's functions are given what its `lr_find` gives them. The
+row of accuracy has the tasks with classes alone. The picture shows each tool in the way of training
+in which it loses least there, which favors those that have several.
 
 On half of the tasks the rule was made; they are named in `benchmarks/advice/tasks.py`. The other
 half only shows what it is worth. `pairs-resnet` went over from the second to the first: the
