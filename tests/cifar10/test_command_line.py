@@ -870,6 +870,8 @@ def test_an_experiment_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture
         ("nothing", "no such rows: nothing; `python -m"),
         ("{file}:other", "my_rows.py has no experiment other; it has mine, row"),
         ("{file}x.py:mine", "No such file or directory"),
+        ("{pipe}:mine", "is a pipe where a file is needed"),
+        ("{ends}:mine", r"ends.py cannot be run \(SystemExit: 0\)"),
         ("{bad}:mine", r"bad.py cannot be run \(ZeroDivisionError: division by zero\)"),
     ],
 )
@@ -879,7 +881,9 @@ def test_an_experiment_that_is_not_there(
     file, bad = tmp_path / "my_rows.py", tmp_path / "bad.py"
     file.write_text(OWN)
     bad.write_text("1 / 0")
-    asked = text.format(file=file, bad=bad)
+    (ends := tmp_path / "ends.py").write_text("import sys; sys.exit(0)")
+    os.mkfifo(pipe := tmp_path / "pipe.py")
+    asked = text.format(file=file, bad=bad, ends=ends, pipe=pipe)
     assert main(["train", "--experiment", asked, "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert re.search(words, said) and said.count("\n") == 1

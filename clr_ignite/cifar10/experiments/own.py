@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+from pathlib import Path
 
+from clr_ignite._files import check_plain
 from clr_ignite.cifar10.experiments.entry import Entry
 from clr_ignite.cifar10.experiments.experiment import Experiment
 
@@ -18,15 +21,16 @@ def own(text: str) -> tuple[str, Experiment]:
     """The name and the experiment of ``FILE.py:NAME``; the file is run.
 
     Raises:
-        OSError: there is no such file.
+        OSError: there is no such file, or it is something else.
         ValueError: it cannot be run, or NAME is no Experiment and no Entry in it.
     """
     file, _, name = text.rpartition(":")
+    check_plain(Path(file), os.stat(file))  # a pipe would be waited for
     try:
         values = runpy.run_path(file)
     except OSError:
         raise
-    except Exception as error:  # whatever its author wrote
+    except (Exception, SystemExit) as error:  # whatever its author wrote
         raise ValueError(f"{file} cannot be run ({type(error).__name__}: {error})") from error
     found = {
         key: value.experiment if isinstance(value, Entry) else value
