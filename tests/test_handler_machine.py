@@ -69,12 +69,15 @@ class Model:
         values = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
         return values if mult is None else values | {"lr_mult": mult}
 
-    def add_group(self, mult: float | None) -> None:
+    def add_group(self, mult: float | None, scheduled: bool) -> None:
+        """``scheduled``: with the others' rate, since another one would be refused."""
         self.parameters.append(nn.Parameter(torch.ones(1)))
+        others = [group["lr"] for group in self.groups if "lr_mult" not in group]
         # A rate of its own: torch's default may be a tensor that other groups have changed.
-        group: dict[str, Any] = {"params": [self.parameters[-1]], "lr": 0.1}
+        rate = others[0] if scheduled and others and mult is None else 0.1
+        group: dict[str, Any] = {"params": [self.parameters[-1]], "lr": rate}
         self.optimizer.add_param_group(group if mult is None else group | {"lr_mult": mult})
-        self.groups.append(self.fresh(mult))
+        self.groups.append(self.fresh(mult) | {"lr": rate})
 
     def write(self, name: str, value: float) -> None:
         for group in self.groups:
@@ -147,7 +150,8 @@ class Trainings(RuleBasedStateMachine):
         elif action == "end epoch":
             engine.terminate_epoch()
         elif action == "add group":
-            model.add_group((None, 0.5)[which % 2])
+            scheduled = any(o.model is model and "lr" in o.schedules for o in self.attached)
+            model.add_group((None, 0.5)[which % 2], scheduled)
         elif action == "save":
             model.saved = copy.deepcopy((model.optimizer.state_dict(), model.groups))
         elif action == "load":
