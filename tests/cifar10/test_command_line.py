@@ -706,8 +706,18 @@ def test_the_report_shows_range_tests(tmp_path: Path) -> None:
     (tmp_path / "range").mkdir()
     swept(tmp_path / "range/range_test.json")
     text = report.write_report([tmp_path / "range"], tmp_path / "report")
-    assert text.startswith("\nRange test range, 0 to 0.02 in 80 steps: base_lr 0.002")
+    assert text.startswith(
+        "\nRange test range, 0 to 0.02 in 80 steps, by accuracy and the paper's rule: base_lr 0.002"
+    )
     assert (tmp_path / "report/range.png").exists()
+
+
+def test_a_range_test_without_accuracy_is_shown_by_its_loss(tmp_path: Path) -> None:
+    result = RangeTestResult.from_json(swept(tmp_path / "range_test.json"))
+    result.evaluation.clear()
+    result.to_json(tmp_path / "range_test.json")
+    text = report.write_report([tmp_path], tmp_path / "report")
+    assert "in 80 steps: base_lr" in text and "training loss is lowest" in text
 
 
 def test_a_range_test_is_called_what_its_folder_is_also_from_inside(

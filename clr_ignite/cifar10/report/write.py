@@ -62,7 +62,7 @@ def write_report(paths: Sequence[Path], out: Path) -> str:
             out / f"schedules-{family}.png",
         )
     for name, result in sweeps.items():
-        result.plot(out / f"{name}.png")
+        result.plot(out / f"{name}.png", metric=_read(result))
     return text
 
 
@@ -154,10 +154,17 @@ def _not_run(groups: Sequence[Group]) -> str:
 
 
 def _bounds(name: str, result: RangeTestResult) -> str:
+    read = _read(result)
+    how = ", by accuracy and the paper's rule" if read else ""
     return (
         f"\nRange test {name}, {result.start_lr:g} to {result.end_lr:g} in {result.num_iter:,} "
-        f"steps: {result.suggest('accuracy')}.\n"
+        f"steps{how}: {result.suggest(read)}.\n"
     )
+
+
+def _read(result: RangeTestResult) -> str | None:
+    """Accuracy, as the paper does, where it was measured."""
+    return "accuracy" if "accuracy" in result.metrics else None
 
 
 def _is_report(path: Path) -> bool:
