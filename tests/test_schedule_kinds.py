@@ -212,12 +212,15 @@ def test_cycle_ends(schedule: Schedule, expected: list[int]) -> None:
         (Stretch(LINE, 9), 9),
         (Strict(LINE), 2),
         (Opposite(LINE, 0.9, 0.8), 2),
-        (lambda t: 0.1, None),
     ],
     ids=repr,
 )
 def test_lengths(schedule: Schedule, expected: int | None) -> None:
     assert length(schedule) == expected
+
+
+def test_a_function_has_no_length() -> None:
+    assert length(lambda t: 0.1) is None
 
 
 def test_limits_are_reached_where_the_arguments_say_them() -> None:
