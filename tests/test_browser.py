@@ -84,7 +84,7 @@ def picture_of(plot: Any, path: Path) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     ("pane", "colors", "traces"),
     [
-        ("range test 1", [(174, 199, 232), (31, 119, 180), (255, 127, 14)], 6),
+        ("range test 1", [(174, 199, 232), (255, 127, 14), (44, 160, 44)], 7),
         ("loss", [(174, 199, 232), (31, 119, 180)], 2),
         ("lr", [(31, 119, 180)], 1),
         ("held-out accuracy", [(31, 119, 180)], 1),
@@ -107,8 +107,9 @@ def test_titles_legends_and_text_are_there(page: Any) -> None:
     assert "iteration 280 of 280" in text and ", best 0." in text
     plot = plot_of(page, "range test 1")
     legend = [entry.text_content() for entry in plot.locator(".legendtext").all()]
-    assert legend[:3] == ["loss", "held-out accuracy", "training loss, as read"]
-    assert [entry.split()[0] for entry in legend[3:]] == ["base_lr", "max_lr", "lr"]
+    curves = ["loss", "held-out loss", "held-out accuracy", "held-out loss, as read"]
+    assert legend[:4] == curves
+    assert [entry.split()[0] for entry in legend[4:]] == ["base_lr", "max_lr", "lr"]
     assert plot.locator(".xtitle").text_content() == "learning rate"
     assert "loss is lowest at" in (plot.locator(".gtitle").text_content() or "")
 

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,9 @@ def in_place_of(path: Path, kind: str, victim: Path) -> None:
     elif kind == "pipe":
         os.mkfifo(path)
     elif kind == "socket":
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(str(path))
+        with socket.socket(socket.AF_UNIX) as server, tempfile.TemporaryDirectory() as short:
+            server.bind(f"{short}/s")  # a socket's path has a hundred letters at most
+            os.rename(f"{short}/s", path)
     else:
         path.mkdir()
 

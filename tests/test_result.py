@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
 import re
+import threading
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from matplotlib.colors import same_color
 
 from clr_ignite import LRRangeTest, RangeTestResult
 from clr_ignite.plots import new_axes, plot_curves, plot_schedules, save
+from clr_ignite.result.curves import picture_of
 from clr_ignite.schedules import Fixed, OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds, bounds_from_loss, minimum
 
@@ -351,3 +354,27 @@ def test_help_says_everything_without_private_doors() -> None:
     text = " ".join([*members, RangeTestResult.__doc__ or "", LRRangeTest.__doc__ or ""])
     assert "best + (diverge_th - 1) * scale" in text
     assert re.findall(r"clr_ignite\.(?:result|range_test)\b\S*", text) == []
+
+
+def test_a_view_from_another_thread_does_not_keep_the_record_from_growing() -> None:
+    result = result_of(200)
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            with contextlib.suppress(ValueError, IndexError):  # half way through a row
+                picture_of(result, None, None)
+                result["accuracy"]
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for row in range(3_000):
+            lr = 0.02 + 1e-6 * row
+            result.add_row(iteration=201 + row, lr=lr, loss=1.0, evaluation={"accuracy": 0.5})
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(result) == 3_200

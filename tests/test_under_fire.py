@@ -315,7 +315,11 @@ def traced(tracer: Tracer) -> Iterator[None]:
 
 
 def moments(run: Callable[[Rig], object]) -> list[int]:
-    """For each opcode of the package and of contextlib, when it ran first and last."""
+    """For each opcode of the package and of contextlib, when it ran first and last.
+
+    In a second run: what is found out about a kind of optimizer is found out in the first.
+    """
+    run(prepared())
     rig = prepared()
     tracer = Tracer(at=0)
     with traced(tracer):

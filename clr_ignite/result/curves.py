@@ -73,9 +73,11 @@ def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | Non
     read = metric or read_by_default(result.metrics)
     beside = [] if metric else [name for name in ("accuracy",) if name in result.metrics]
     names = dict.fromkeys([*([read] if read else []), *beside]) or result.metrics
-    smoothed = moving_average(result.loss, fitting_beta(len(result)))
+    # Lists: an array that NumPy looks into cannot grow, and training may be going on.
+    rates, losses = result.lr.tolist(), result.loss.tolist()
+    smoothed = moving_average(losses, fitting_beta(len(result)))
     picture = range_test(
-        (result.lr, result.loss),
+        (rates, losses),
         smoothed,
         {name: result[name] for name in names},
         log=result.step_mode == "exponential",

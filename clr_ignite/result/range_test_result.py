@@ -85,9 +85,11 @@ class RangeTestResult(Drawn):
         if name not in self.evaluation:
             known = ", ".join(self.evaluation) or "none"
             raise KeyError(f"no held-out metric {name!r}; recorded: {known}")
-        rates, values = np.asarray(self.lr), np.asarray(self.evaluation[name])
-        measured = ~np.isnan(values)
-        return rates[measured].tolist(), values[measured].tolist()
+        # By way of lists: an array that NumPy looks into cannot grow, and training may be going on.
+        rates, values = self.lr.tolist(), self.evaluation[name].tolist()
+        pairs = zip(rates, values, strict=True)
+        measured = [(rate, value) for rate, value in pairs if value == value]
+        return [rate for rate, _ in measured], [value for _, value in measured]
 
     @property
     def metrics(self) -> tuple[str, ...]:
