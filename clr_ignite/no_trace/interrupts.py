@@ -36,10 +36,16 @@ def interrupts_wait() -> Iterator[None]:
                 signal.signal(number, note)
         yield
     finally:
-        with contextlib.ExitStack() as stack:  # each acts, whatever the others raise
-            for number in reversed(dict.fromkeys(came)):
-                stack.callback(signal.raise_signal, number)
-            stack.callback(_put_back, before)
+        with contextlib.ExitStack() as stack:
+            stack.callback(_act, came)
+            stack.callback(_put_back, before)  # first: what comes meanwhile is noted and acts too
+
+
+def _act(came: list[int]) -> None:
+    """Raise each signal that came, whatever the handlers of the others raise."""
+    with contextlib.ExitStack() as stack:
+        for number in reversed(dict.fromkeys(came)):
+            stack.callback(signal.raise_signal, number)
 
 
 def _put_back(handlers: dict[int, Handler]) -> None:
