@@ -17,6 +17,7 @@ import yaml
 
 from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.experiments import EXPERIMENTS
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
@@ -26,11 +27,7 @@ VISDOM_FLAGS = {"-m", "-port", "-env_path", "-enable_login", "-bind_local", "-lo
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    spec = importlib.util.spec_from_file_location("rehearse", ROOT / "docker/rehearse.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: list[tuple[str, str]] = module.instructions(text)
+    found: list[tuple[str, str]] = script("docker/rehearse.py").instructions(text)
     return found
 
 

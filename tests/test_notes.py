@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 import statistics
 from pathlib import Path
@@ -16,17 +15,14 @@ from torch.nn.functional import cross_entropy
 
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.schedules import Fixed
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 NOTES = (ROOT / "docs/notes.md").read_text()
 
 
 def measurements() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measurements", ROOT / "docs/measurements.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/measurements.py")
 
 
 M = measurements()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -10,17 +9,14 @@ import pytest
 
 from benchmarks.schedule_calls import ALONE, AROUND
 from tests.schedule_strategies import KINDS
+from tests.scripts import script
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture(scope="module")
 def drawing() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw_schedules", DOCS / "draw_schedules.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/draw_schedules.py")
 
 
 def test_the_page_shows_every_public_schedule(drawing: ModuleType) -> None:

@@ -20,7 +20,7 @@ _APART = 5.0  # one curve's max_lr over the other's, from which on they disagree
 
 def read_by_default(metrics: Iterable[str]) -> str | None:
     """The held-out metric that is read where none is named: a loss; None: the training loss."""
-    losses = [name for name in metrics if _is_lower(name)]
+    losses = [name for name in metrics if better(name) == "lower"]
     return "loss" if "loss" in losses else next(iter(losses), None)
 
 
@@ -79,7 +79,3 @@ def _by(rule: Rule, result: RangeTestResult, read: str | None) -> Bounds:
     name = getattr(rule, "__name__", repr(rule))
     words = "training loss" if read is None else f"held-out {read}"
     return Bounds(None, None, f"{name} of the {words}", lr=float(answer), metric=words)
-
-
-def _is_lower(name: str) -> bool:
-    return better(name) == "lower"
