@@ -16,10 +16,10 @@ from clr_ignite.result import RangeTestResult
 from clr_ignite.result.curves import Drawn
 from clr_ignite.result.files import write_csv
 from clr_ignite.suggestions import Bounds
+from clr_ignite.suggestions.bounds import agreed
 
 Setup = Callable[[int], Sequence[Any]]
 Band = tuple[list[float], list[float], list[float]]
-_WIDE = 2.0  # largest over smallest suggestion from which a spread is called wide
 
 
 class RepeatedResult(Drawn):
@@ -68,18 +68,7 @@ class RepeatedResult(Drawn):
         Args:
             metric, options: as of :meth:`clr_ignite.RangeTestResult.suggest`.
         """
-        alone = self.pairs(metric, **options)
-        words = [
-            _agreement("base_lr", [bounds.base_lr for bounds in alone]),
-            _agreement("max_lr", [bounds.max_lr for bounds in alone]),
-        ]
-        told = next((one for one in alone if one.max_lr is not None), alone[0])
-        reason = f"{told.metric or 'curve'} over {len(alone)} seeds: {', '.join(words)}"
-        if told.max_lr is None:
-            reason += f"; {told.reason}"
-        rates = ([getattr(one, name) for one in alone] for name in ("base_lr", "max_lr", "lr"))
-        base_lr, max_lr, lr = map(_geometric_mean, rates)
-        return Bounds(base_lr, max_lr, reason, lr, told.metric)
+        return agreed(self.pairs(metric, **options))
 
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data: means with bands of one standard deviation."""
@@ -143,22 +132,3 @@ def repeat_range_test(
         test = LRRangeTest(optimizer, start_lr, end_lr, num_iter, to_save=to_save, **options, **own)
         results.append(test.run(trainer, data))
     return RepeatedResult(chosen, results)
-
-
-def _geometric_mean(rates: Iterable[float | None]) -> float | None:
-    """Of the rates that are there; of one that is 0, 0."""
-    known = [rate for rate in rates if rate is not None]
-    with np.errstate(divide="ignore"):
-        return float(np.exp(np.mean(np.log(known)))) if known else None
-
-
-def _agreement(name: str, rates: Sequence[float | None]) -> str:
-    found = [rate for rate in rates if rate is not None]
-    if not found:
-        return f"none gives a {name} alone"
-    low, high = min(found), max(found)
-    text = f"{name} {low:.3g} to {high:.3g}"
-    if len(found) < len(rates):
-        text += f" ({len(rates) - len(found)} of them without one)"
-    wide = low <= 0 or high / low > _WIDE
-    return f"{text}: a wide spread, measure with more steps or seeds" if wide else text

@@ -1,8 +1,8 @@
-"""``Bounds``, what a suggestion rule gives, and the curve that it is given, checked."""
+"""``Bounds``, what a suggestion rule gives, those of several seeds, and the curve, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from clr_ignite._checks import shown
 
 Array = np.ndarray[Any, Any]
 POINTS = 5  # of a curve; fewer carry no bounds
+_WIDE = 2.0  # largest over smallest suggestion from which a spread is called wide
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,40 @@ class Bounds:
             "none" if rate is None else f"{rate:.3g}" for rate in (self.base_lr, self.max_lr)
         )
         return f"base_lr {low}, max_lr {high}: {self.reason}"
+
+
+def agreed(alone: Sequence[Bounds]) -> Bounds:
+    """The geometric means of several seeds' bounds; the reason tells how far they agree."""
+    words = [
+        _agreement("base_lr", [bounds.base_lr for bounds in alone]),
+        _agreement("max_lr", [bounds.max_lr for bounds in alone]),
+    ]
+    told = next((one for one in alone if one.max_lr is not None), alone[0])
+    reason = f"{told.metric or 'curve'} over {len(alone)} seeds: {', '.join(words)}"
+    if told.max_lr is None:
+        reason += f"; {told.reason}"
+    rates = ([getattr(one, name) for one in alone] for name in ("base_lr", "max_lr", "lr"))
+    base_lr, max_lr, lr = map(geometric_mean, rates)
+    return Bounds(base_lr, max_lr, reason, lr, told.metric)
+
+
+def geometric_mean(rates: Iterable[float | None]) -> float | None:
+    """Of the rates that are there; of one that is 0, 0."""
+    known = [rate for rate in rates if rate is not None]
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(known)))) if known else None
+
+
+def _agreement(name: str, rates: Sequence[float | None]) -> str:
+    found = [rate for rate in rates if rate is not None]
+    if not found:
+        return f"none gives a {name} alone"
+    low, high = min(found), max(found)
+    text = f"{name} {low:.3g} to {high:.3g}"
+    if len(found) < len(rates):
+        text += f" ({len(rates) - len(found)} of them without one)"
+    wide = low <= 0 or high / low > _WIDE
+    return f"{text}: a wide spread, measure with more steps or seeds" if wide else text
 
 
 def finite(lr: Sequence[float], values: Sequence[float], name: str = "loss") -> tuple[Array, Array]:

@@ -50,7 +50,7 @@ def bounds_below_minimum(
     if (points := len(np.unique(rates))) < POINTS:
         return Bounds(None, None, f"{metric}: {points} finite points are too few; measure more")
     losses = -heights if higher_is_better else heights
-    half = max(1, len(losses) // _WINDOW) // 2
+    half = half_window(len(losses))
     smooth = averaged(losses, half)
     low = int(np.argmin(smooth))
     curve = tuple(rates.tolist()), tuple((-smooth if higher_is_better else smooth).tolist())
@@ -75,6 +75,11 @@ def bounds_below_minimum(
         "base_lr a tenth of max_lr"
     )
     return replace(found, reason=reason)
+
+
+def half_window(points: int) -> int:
+    """How many neighbors on either side a curve of so many points is averaged over."""
+    return max(1, points // _WINDOW) // 2
 
 
 def averaged(values: Array, half: int) -> Array:
