@@ -158,8 +158,7 @@ def section(quick: bool) -> str:
     text += f"The reproduction's trainer waits for the device {waits / steps:.2f} times an\n"
     epoch = len(graph.batches)
     text += f"iteration (once in an epoch, of {epoch} here, for the order of the images).\n"
-    text += f"{again} graphs are compiled again as the rate changes; what torch.compile makes of\n"
-    text += "the net has a wrong gradient (docs/notes.md).\n"
+    text += f"{again} graphs are compiled again as the rate changes.\n"
     if quick:
         return text
     seconds = whole_run()

@@ -171,8 +171,7 @@ def section(quick: bool) -> str:
         f"Batch 100, one thread, CPU time, {repeats} turns of {steps} steps. The bare loop, in\n"
         f"channels-last layout like ours, takes {1e3 * seconds / steps:.1f} ms a step.\n\n"
         + table(["", "time"], ([name, f"× {ratio:.3f}"] for name, ratio in found.items()))
-        + "What torch.compile makes of the net has a wrong gradient (docs/notes.md).\n"
-        "Where a candidate's memory happens to lie moves it by up to a tenth from run to run.\n"
+        + "Where a candidate's memory happens to lie moves it by up to a tenth from run to run.\n"
         "What Engine and schedule add is therefore counted alone, over a step that does nothing:\n"
         f"{1e6 * added:.1f} µs, {added * steps / seconds:.2%} of a step.\n\n"
         f"A step has {flops() / 1e9:.2f} GFLOP in its convolutions and its linear layer. Beside\n"

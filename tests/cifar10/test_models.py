@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from clr_ignite.cifar10.models import (
     CaffeQuick,
     EarlyQuick,
     WithinChannelLRN,
+    hanging_mean,
     param_groups,
 )
 from clr_ignite.cifar10.parts import build
@@ -51,6 +54,61 @@ def test_pooled_sizes(make: Any, pooling: str, sizes: list[int]) -> None:
         )
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
     assert seen == sizes
+
+
+def relative(found: Tensor | None, expected: Tensor | None) -> float:
+    assert found is not None and expected is not None
+    return float((found.detach().double() - expected.detach()).norm() / expected.detach().norm())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(16, 16), (8, 8), (15, 15), (7, 7), (8, 5), (3, 4)])
+def test_the_mean_of_hanging_windows_is_that_of_torchs_pooling(
+    size: tuple[int, int], layout: Any
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, 32, *size).contiguous(memory_format=layout).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    found, expected = hanging_mean(x, 3, 2), F.avg_pool2d(exact, 3, 2, ceil_mode=True)
+    gradient = torch.randn_like(found)
+    found.backward(gradient)
+    expected.backward(gradient.double())
+    assert relative(found, expected) < 2e-7 and relative(x.grad, exact.grad) < 2e-7
+    assert found.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize(("pooling", "hangs"), [("ceil", True), ("floor", False)])
+def test_only_compiled_layers_pool_padded_maps(pooling: Any, hangs: bool) -> None:
+    torch._dynamo.reset()
+    x, graphs = torch.randn(2, 3, 8, 8), []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph.code)
+        return graph.forward
+
+    for model in (CaffeFull(pooling=pooling), CaffeQuick(pooling=pooling)):
+        for layer in (model.pool2, model.pool3):
+            compiled = torch.compile(layer, backend=backend, fullgraph=True)(x)
+            assert relative(compiled, layer(x).double()) < 2e-7
+            assert torch.equal(layer(x), F.avg_pool2d(x, 3, 2, ceil_mode=hangs))
+    assert graphs and all(("nn.pad(" in code) is hangs for code in graphs)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="Inductor needs g++ on a CPU")
+@pytest.mark.parametrize("make", [CaffeFull, CaffeQuick])
+@pytest.mark.parametrize("pooling", ["ceil", "floor"])
+def test_inductors_gradients_are_those_of_double_precision(make: Any, pooling: Any) -> None:
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    exact = make(pooling=pooling, init="torch").double()
+    model = copy.deepcopy(exact).float().to(memory_format=torch.channels_last)
+    x, y = 60 * torch.randn(8, 3, 32, 32), torch.randint(10, (8,))
+    F.cross_entropy(exact(x.double()), y).backward()
+    compiled = torch.compile(model, fullgraph=True, dynamic=False)
+    F.cross_entropy(compiled(x.contiguous(memory_format=torch.channels_last)), y).backward()
+    for mine, its in zip(model.parameters(), exact.parameters(), strict=True):
+        assert relative(mine.grad, its.grad) < 1e-5
 
 
 @pytest.mark.parametrize("pooling", ["ceil", "floor"])
