@@ -1,4 +1,5 @@
-"""On a CUDA device (`make test-cuda`): the graph's gradients, training, resuming, range tests."""
+"""On a CUDA device (`make test-cuda`): the graph's gradients, training, the same bits again, range
+tests."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.models import CaffeFull, CaffeQuick
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.cifar10.parts.cuda_graph import GraphedGradients
+from clr_ignite.cifar10.parts.repeatable import repeatable
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.cifar10.training import train
 from clr_ignite.schedules import Linear, Triangular
@@ -154,6 +157,77 @@ def test_an_iteration_does_not_wait_for_the_device(data: DataSet) -> None:
     assert synchronizations(lambda: [float(torch.ones(1, device="cuda")) for _ in range(7)]) == 7
 
 
+def assert_same_bits(*paths: Path) -> None:
+    """Of all runs: rows, weights, the optimizer's state and the average."""
+    first, *others = (RunFolder(path).load_checkpoint() or {} for path in paths)
+    for path, state in zip(paths[1:], others, strict=True):
+        assert RunFolder(path).rows() == RunFolder(paths[0]).rows()
+        for name in ("model", "optimizer", "average"):
+            assert same(state[name], first[name]), name
+
+
+ROWS = {
+    "sgd": {},
+    "ema": {"nesterov": True, "momentum": Linear(0.95, 0.85, 10), "ema_decay": 0.9},
+    "adam": {"optimizer": "adam", "schedule": LOW},
+    "muon": {"optimizer": "muon", "multipliers": False},
+    "floor": {"model": "quick", "pooling": "floor"},
+    "incomplete": {"batch_size": 70, "held_out": 333},
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_seeds_second_run_has_the_bits_of_its_first(
+    name: str, data: DataSet, tmp_path: Path
+) -> None:
+    experiment = replace(QUICK, **{"model": "full", "iterations": 40, **ROWS[name]})  # type: ignore[arg-type]
+    for number in range(3):
+        train(experiment, data, tmp_path / str(number), seed=1, device="cuda", eval_every=20)
+        torch.rand(7, device="cuda")  # other memory, another random state
+    assert_same_bits(*(tmp_path / str(number) for number in range(3)))
+    place = json.loads((tmp_path / "0" / "config.json").read_text())["environments"][0]
+    assert place["repeatable"] is True
+
+
+def test_a_run_has_the_same_bits_beside_others(tmp_path: Path) -> None:
+    def run(seed: int, out: str) -> subprocess.Popen[bytes]:
+        words = f"train --experiment full-muon-1500 --iterations 300 --seed {seed} --no-progress"
+        command = [sys.executable, "-m", "clr_ignite.cifar10", *words.split()]
+        return subprocess.Popen([*command, "--device", "cuda", "--out", tmp_path / out])
+
+    assert run(1, "alone").wait() == 0
+    together = [run(seed, f"beside-{seed}") for seed in (0, 1, 2)]
+    assert [process.wait() for process in together] == [0, 0, 0]
+    assert_same_bits(tmp_path / "alone", tmp_path / "beside-1")
+    with pytest.raises(AssertionError):  # what is compared differs between seeds
+        assert_same_bits(tmp_path / "alone", tmp_path / "beside-2")
+
+
+@pytest.mark.parametrize("net", [CaffeFull, CaffeQuick])
+def test_eager_and_graphed_gradients_have_the_same_bits_each_time(
+    net: type[CaffeFull] | type[CaffeQuick],
+) -> None:
+    torch.manual_seed(0)
+    model = net(init="torch").cuda().to(memory_format=torch.channels_last)
+    x, y = (tensor.cuda() for tensor in pixels(100))
+    x = x.contiguous(memory_format=torch.channels_last)
+
+    def eager(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss.detach()
+
+    with repeatable(torch.device("cuda")), warnings.catch_warnings():
+        warnings.simplefilter("error")  # of an operation without a deterministic form
+        for way in (eager, GraphedGradients(model), GraphedGradients(model)):
+            found = []
+            for _ in range(20):
+                loss = way(x, y)
+                found.append([loss, *(p.grad.clone() for p in model.parameters())])  # type: ignore[union-attr]
+            assert all(same(each, found[0]) for each in found)
+
+
 def test_a_cut_off_run_goes_on(data: DataSet, tmp_path: Path) -> None:
     options = {"seed": 3, "device": "cuda", "eval_every": 5}
     whole = train(QUICK, data, tmp_path / "whole", **options)  # type: ignore[arg-type]
@@ -161,11 +235,15 @@ def test_a_cut_off_run_goes_on(data: DataSet, tmp_path: Path) -> None:
         train(QUICK, data, tmp_path / "cut", observe=cut_off(13), **options)  # type: ignore[arg-type]
     after = train(QUICK, data, tmp_path / "cut", **options)  # type: ignore[arg-type]
     assert after["iterations"] == whole["iterations"] == 20
-    rows = [RunFolder(tmp_path / name).rows() for name in ("whole", "cut")]
-    assert [row["iteration"] for row in rows[0]] == [5, 8, 10, 15, 16, 20]
-    # Atomic additions make a device's sums differ in their last digits.
-    for one, other in zip(*rows, strict=True):
-        assert one == pytest.approx(other, rel=0.1)  # from new weights: 2.3 instead of 1.3
+    assert [row["iteration"] for row in RunFolder(tmp_path / "cut").rows()] == [
+        5,
+        8,
+        10,
+        15,
+        16,
+        20,
+    ]
+    assert_same_bits(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_a_range_test_leaves_no_trace_of_itself(data: DataSet) -> None:

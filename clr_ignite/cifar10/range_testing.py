@@ -13,6 +13,7 @@ from clr_ignite._checks import count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.parts.repeatable import repeatable as repeatably
 from clr_ignite.cifar10.runs.provenance import Config, check_claim, claim
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.range_test import LRRangeTest
@@ -34,6 +35,7 @@ def range_test(
     diverge_th: float | None = 4.0,
     progress: bool = False,
     again: bool = False,
+    repeatable: bool = True,
     name: str | None = None,
     on_row: Callable[[RangeTestResult], None] = lambda result: None,
 ) -> RangeTestResult:
@@ -47,6 +49,7 @@ def range_test(
         experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0 and
             without averaged weights, which lag behind the rate.
         again: forget what the folder holds and start anew.
+        repeatable: as for ``train``.
         name: what the experiment is called.
 
     Raises:
@@ -60,11 +63,12 @@ def range_test(
     folder = RunFolder(out)
     if not again:
         check_claim(folder, config)
+    place = torch.device(device)
     if again or not folder.range_test.exists():
-        with folder.locked() as held:
+        with repeatably(place, repeatable), folder.locked() as held:
             if again:
                 held.clear()
-            claim(held, config, torch.device(device))
+            claim(held, config, place)
             if not held.range_test.exists():
                 parts = build(experiment, data, seed=seed, device=device)
                 options = {"every": every, "diverge_th": diverge_th, "progress": progress}

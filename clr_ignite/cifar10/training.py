@@ -18,6 +18,7 @@ from clr_ignite._checks import count, whole
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
+from clr_ignite.cifar10.parts.repeatable import repeatable as repeatably
 from clr_ignite.cifar10.runs.provenance import Config, check_claim, claim
 from clr_ignite.cifar10.runs.records import Evaluation, Result, diverged, over, summary
 from clr_ignite.cifar10.runs.result import read_result, result_of
@@ -44,6 +45,7 @@ def train(
     device: torch.device | str = "cpu",
     eval_every: int = 500,
     again: bool = False,
+    repeatable: bool = True,
     name: str | None = None,
     observe: Callable[[Parts], None] = lambda parts: None,
 ) -> Result:
@@ -52,10 +54,13 @@ def train(
     Evaluations come every ``eval_every`` iterations, at each cycle end and at the last iteration;
     each appends a row to ``metrics.csv`` and is followed by a checkpoint. Called again, a cut-off
     run goes on from its checkpoint and ends, on a CPU with the same number of threads, with the
-    weights and the rows of a run never cut off; a finished one returns its result at once.
+    weights and the rows of a run never cut off; a finished one returns its result at once. For a
+    GPU torch is asked for the same (docs/notes.md), which no test on one has confirmed yet.
 
     Args:
         again: forget what the folder holds and start anew.
+        repeatable: on a GPU, only algorithms that give the same bits again; False takes the
+            fastest. config.json says which. torch's settings are put back.
         name: what the experiment is called, in the folder and in reports.
         observe: called once with the parts before the run, to attach views such as progress bars.
 
@@ -69,7 +74,7 @@ def train(
         check_claim(folder, config)
         if (done := read_result(folder, experiment)) is not None:
             return done  # it may lie where nothing can be written
-    with folder.locked() as held:
+    with repeatably(place, repeatable), folder.locked() as held:
         if again:
             held.clear()
         claim(held, config, place)

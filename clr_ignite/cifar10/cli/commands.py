@@ -69,6 +69,7 @@ def train(options: argparse.Namespace) -> None:
             device=options.device,
             eval_every=options.eval_every,
             again=options.again,
+            repeatable=options.repeatable,
             name=name,
             observe=observe,
         )
@@ -99,6 +100,7 @@ def range_test(options: argparse.Namespace) -> None:
             diverge_th=options.diverge_th or None,
             progress=bar,
             again=options.again,
+            repeatable=options.repeatable,
             on_row=on_row,
         )
     print(f"{result.stop_reason}: {result.stop_detail}\n{result.suggest()}")

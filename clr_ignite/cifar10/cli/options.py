@@ -151,6 +151,7 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
         folder=options.folder and options.folder.absolute(),
         device=options.device,
         eval_every=options.eval_every,
+        repeatable=options.repeatable,
         threads=options.threads or max(1, cores // options.workers),
     )
 

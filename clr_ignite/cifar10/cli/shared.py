@@ -78,6 +78,13 @@ def data(command: argparse.ArgumentParser, default: str) -> None:
 def device(command: argparse.ArgumentParser, threads: str) -> None:
     command.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ... (default cpu)")
     command.add_argument("--threads", type=int, help=threads)
+    command.add_argument(
+        "--not-repeatable",
+        dest="repeatable",
+        action="store_false",
+        help="on a GPU, take the fastest algorithms, with which a seed's second run differs from "
+        "its first (default: only those with which it should not)",
+    )
 
 
 def every(command: argparse.ArgumentParser) -> None:

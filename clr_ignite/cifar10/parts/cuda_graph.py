@@ -18,7 +18,12 @@ class GraphedGradients:
     One launch instead of some sixty: the kernels of nets this small end sooner than Python can
     start them. The optimizer stays outside, so that its hyperparameters remain plain numbers that
     any handler may write. The graph is captured at the first batch; a batch of another shape goes
-    the ordinary way.
+    the ordinary way. Convolutions are those that cuDNN finds fastest by timing, unless torch was
+    told to be deterministic.
+
+    One net's graph in a process at a time: replays go to the current stream, one after the other.
+    Two captured graphs replayed in turn on two streams of one process have been seen to hang;
+    ``reproduce`` gives each of several runs a process of its own.
 
     Args:
         model: in training mode, on a CUDA device; it keeps no statistics and draws no random
@@ -46,7 +51,7 @@ class GraphedGradients:
     def _capture(self, x: Tensor, y: Tensor) -> torch.cuda.CUDAGraph:
         self._x, self._y = x.clone(), y.clone()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(x.device), _fastest_convolutions():
+        with torch.cuda.device(x.device), _chosen_convolutions():
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -67,10 +72,11 @@ class GraphedGradients:
 
 
 @contextlib.contextmanager
-def _fastest_convolutions() -> Iterator[None]:
-    """Let cuDNN time its algorithms; a graph keeps the ones that it was captured with."""
+def _chosen_convolutions() -> Iterator[None]:
+    """Let cuDNN time its algorithms, whose order differs from run to run, unless that must not
+    be; a graph keeps the ones that it was captured with."""
     before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
     try:
         yield
     finally:

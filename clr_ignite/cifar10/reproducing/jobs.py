@@ -23,7 +23,7 @@ class Job:
     Args:
         name: what the experiment is called.
         cut: whether this one is only the beginning of it, which has no name in reports.
-        experiment, seed, device, eval_every: as for ``train``.
+        experiment, seed, device, eval_every, repeatable: as for ``train``.
         out: the run folder, absolute, on a file system that every worker sees.
         data, folder: as ``load`` takes them.
         threads: of torch, on the CPU, at least 1.
@@ -39,6 +39,7 @@ class Job:
     eval_every: int
     threads: int
     cut: bool = False
+    repeatable: bool = True
 
     def run(self, *, patience: float = 60.0) -> Result:
         """Train, or go on, or return at once what is finished.
@@ -59,6 +60,7 @@ class Job:
                     seed=self.seed,
                     device=self.device,
                     eval_every=self.eval_every,
+                    repeatable=self.repeatable,
                     name=None if self.cut else self.name,
                 )
             except InUse:

@@ -26,8 +26,16 @@ def environment(device: torch.device) -> dict[str, Any]:
         "ignite": ignite.__version__,
         "device": torch.cuda.get_device_name(device) if cuda else f"{device.type}, {processor()}",
         "threads": torch.get_num_threads(),
+        **(_on_cuda() if cuda else {}),
+    }
+
+
+def _on_cuda() -> dict[str, Any]:
+    return {
         # Whether convolutions round their factors to TensorFloat-32, torch's default.
-        **({"tf32": torch.backends.cudnn.allow_tf32} if cuda else {}),
+        "tf32": torch.backends.cudnn.allow_tf32,
+        # Whether the same place gives the same bits again.
+        "repeatable": torch.are_deterministic_algorithms_enabled(),
     }
 
 
