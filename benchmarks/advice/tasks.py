@@ -34,6 +34,7 @@ class Problem:
 
     Attributes:
         train, held_out: inputs and targets.
+        test: what is left to report on where something is chosen by ``held_out``.
         batch_size: of a micro-batch; ``accumulation`` of them make an optimizer step.
         clip: largest norm of the gradients, or None.
         classes: whether accuracy means something.
@@ -48,6 +49,7 @@ class Problem:
     accumulation: int = 1
     clip: float | None = None
     classes: bool = True
+    test: Split | None = None
 
 
 class Batches:
@@ -433,7 +435,7 @@ def cifar10(folder: Path) -> Task:
     return Task(setup, 300, "5,000 pictures of CIFAR-10, convolutions, SGD")
 
 
-def problem(task: Task, seed: int) -> Problem:
-    """The task's problem, the same for the same seed."""
-    torch.manual_seed(seed)
+def problem(task: Task, seed: int, weights: int | None = None) -> Problem:
+    """The task's problem, the same for the same seed; ``weights`` seeds another net on its data."""
+    torch.manual_seed(seed if weights is None else weights)
     return task.setup(seed)
