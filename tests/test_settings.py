@@ -31,21 +31,24 @@ def test_the_lowest_loss_is_chosen_and_its_numbers_are_told() -> None:
     assert (a.name, a.seeds, a.spread) == ("a", 1, 0.0)
     assert b.best == pytest.approx(0.3, abs=0.4) and b.rate == pytest.approx(0.01, rel=0.3)
     assert b.bounds.max_lr == pytest.approx(b.rate / 3)
-    assert choice.reason == f"{b} has the lowest loss; one seed tells no spread"
+    assert choice.reason == (f"{b} has the lowest loss, but one seed tells no spread: run two more")
+    assert choice.as_good == ("a", "b")
     assert str(choice) == f"b: {choice.reason}"
 
 
 def test_within_the_spread_the_highest_rate_is_chosen_and_the_others_are_named() -> None:
     low = [curve(0.01, 0.30), curve(0.01, 0.40)]
-    high = [curve(0.1, 0.31), curve(0.1, 0.41)]
+    high = [curve(0.1, 0.32), curve(0.1, 0.40)]
     far = [curve(0.9, 0.80), curve(0.9, 0.90)]
     choice = choose_setting({"low": low, "high": high, "far": far}, metric="held-out loss")
     assert choice.name == "high"
     assert "within the seeds' spread" in choice.reason and "held-out loss" in choice.reason
-    assert "as good: low (" in choice.reason and "far" not in choice.reason
+    assert "keep yours if it is among the others: low (" in choice.reason
+    assert choice.as_good == ("low", "high") and "far" not in choice.reason
     assert choice.standings[0].spread == pytest.approx(0.1 / math.sqrt(2), rel=0.2)
     alone = choose_setting({"low": low, "far": far})
-    assert alone.name == "low" and "as good" not in alone.reason and "seed" not in alone.reason
+    assert alone.name == "low" and alone.as_good == ("low",)
+    assert alone.reason.endswith("has the lowest loss, beyond the seeds' spread")
 
 
 def test_the_rate_is_the_seeds_geometric_mean() -> None:
@@ -98,6 +101,83 @@ def test_bounds_that_are_known_are_taken() -> None:
     assert choice.standings[0].bounds.max_lr is not None
 
 
+def of_seeds(rate: float, *lowest: float) -> list[tuple[list[float], list[float]]]:
+    return [curve(rate, one) for one in lowest]
+
+
+def test_differences_with_the_same_seed_tell_what_the_spread_over_seeds_hides() -> None:
+    a = of_seeds(0.01, 0.20, 0.50, 0.80)
+    b = of_seeds(0.01, 0.15, 0.44, 0.75)  # lower by 0.05 or so with each of them
+    choice = choose_setting({"a": a, "b": b}, current="a")
+    assert choice.name == "b" and choice.as_good == ("b",)
+    assert choice.standings[0].spread > 0.2
+    other_order = choose_setting({"a": a, "b": b[::-1]}, current="a")
+    assert other_order.name == "a" and other_order.as_good == ("a", "b")
+
+
+def test_the_current_setting_is_kept_unless_another_one_is_clearly_better() -> None:
+    settings = {"a": of_seeds(0.01, 0.30, 0.40), "b": of_seeds(0.1, 0.31, 0.38)}
+    assert choose_setting(settings).name == "b"
+    kept = choose_setting(settings, current="a")
+    assert kept.name == "a" and kept.as_good == ("a", "b")
+    assert kept.reason.startswith("keep a (") and "as good: b (" in kept.reason
+    left = choose_setting(settings | {"c": of_seeds(0.01, 0.8, 0.9)}, current="c")
+    assert left.name == "b" and left.as_good == ("a", "b")
+    dead = choose_setting(settings | {"c": [DEAD, DEAD]}, current="c")
+    assert dead.name == "b"
+
+
+def test_one_seed_leaves_nothing() -> None:
+    settings = {"a": of_seeds(0.9, 0.8), "b": of_seeds(0.01, 0.2)}
+    assert choose_setting(settings).name == "b"  # not the higher rate
+    kept = choose_setting(settings, current="a")
+    assert kept.name == "a" and kept.as_good == ("a", "b")
+    assert kept.reason.startswith("b (") and ": run two more, and keep a (" in kept.reason
+
+
+def test_equal_curves_are_as_good() -> None:
+    same = of_seeds(0.01, 0.3, 0.4, 0.5)
+    choice = choose_setting({"a": same, "b": same, "c": same}, current="b")
+    assert choice.name == "b" and choice.as_good == ("a", "b", "c")
+
+
+def test_a_seed_that_only_one_of_two_settings_has_is_no_pair() -> None:
+    a, b = of_seeds(0.01, 0.5, 0.6, 0.7), of_seeds(0.01, 0.2, 0.3, 0.4)
+    assert choose_setting({"a": a, "b": b}).as_good == ("b",)
+    assert choose_setting({"a": a, "b": [b[0], DEAD, DEAD]}, current="a").name == "a"
+    assert choose_setting({"a": a, "b": b[:1]}, current="a").name == "a"
+
+
+def test_settings_that_diverge_do_not_blur_the_others() -> None:
+    wild = [curve(1e-3, height) for height in (1.2, 1.9, 1.6)]
+    settings = {"a": of_seeds(0.01, 0.5, 0.6, 0.7), "b": of_seeds(0.01, 0.29, 0.4, 0.51)}
+    assert choose_setting({**settings, "wild": wild, "also": settings["a"]}).as_good == ("b",)
+
+
+# Of the simulated comparisons below each is of settings that are alike but for noise.
+@pytest.mark.parametrize(
+    ("seeds", "settings", "most"), [(2, 5, 0.15), (3, 2, 0.08), (3, 5, 0.08), (5, 5, 0.04)]
+)
+@pytest.mark.parametrize("shared", [0.0, 0.2])
+def test_noise_seldom_moves_the_current_setting(
+    seeds: int, settings: int, most: float, shared: float
+) -> None:
+    random = np.random.default_rng([seeds, settings])
+    moved = 0
+    for _ in range(200):
+        of_all = shared * random.normal(size=seeds)  # what a seed does to all settings alike
+        curves = {
+            str(number): [
+                curve(0.01, 0.5 + common + 0.05 * own, RATES[::8])
+                for common, own in zip(of_all, random.normal(size=seeds), strict=True)
+            ]
+            for number in range(settings)
+        }
+        known = dict.fromkeys(curves, Bounds(0.001, 0.01, "", 0.005))
+        moved += choose_setting(curves, bounds=known, current="0").name != "0"
+    assert moved / 200 <= most
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
@@ -127,6 +207,11 @@ def test_bounds_that_are_known_are_taken() -> None:
             {"curves": {"a": [FLAT], "b": [FLAT]}, "higher_is_better": "yes"},
             TypeError,
             "higher_is_better must be True or False",
+        ),
+        (
+            {"curves": {"a": [FLAT], "b": [FLAT]}, "current": "c"},
+            ValueError,
+            "current must be one of \\['a', 'b'\\], got 'c'",
         ),
     ],
 )
