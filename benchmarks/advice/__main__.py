@@ -9,23 +9,20 @@ What is in the CSVs already is not run again; ``--again TOOL`` measures a tool a
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import sys
-import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks.advice import tasks
 from benchmarks.advice.report import write_report
 from benchmarks.advice.tools import TOOLS, Answer, missing
-from benchmarks.advice.training import fresh, held_out_loss, trained
-from clr_ignite.schedules import Fixed, Schedule, Triangular
+from benchmarks.advice.training import fresh, held_out_loss, trained, triangle
+from benchmarks.tables import Row, Tables, fill, read
+from clr_ignite.schedules import Fixed, Schedule
 
 LENGTHS = (100, 300)  # steps of a range test
 GRID = [10 ** (third / 3) for third in range(-12, 3)]  # 0.0001 to 4.6
@@ -36,13 +33,6 @@ FIELDS = {
         "reason",
     ),
 }  # fmt: skip
-
-Row = dict[str, Any]
-
-
-def triangle(peak: float, steps: int, base: float | None = None) -> Triangular:
-    """Two cycles from ``base``, by default a tenth of the peak, in ``steps`` steps."""
-    return Triangular(peak / 10 if base is None else base, peak, steps // 4)
 
 
 def cosine(lr: float, steps: int) -> Schedule:
@@ -61,7 +51,7 @@ def ways(answer: Answer, steps: int) -> Iterator[tuple[str, Schedule]]:
             yield "cosine", cosine(answer.lr, steps)
 
 
-def unit(task: tasks.Task, name: str, seed: int, have: Sequence[Row]) -> dict[str, list[Row]]:
+def unit(task: tasks.Task, name: str, seed: int, have: Sequence[Row]) -> Tables:
     """The rows of one task and seed that are still missing."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -74,7 +64,7 @@ def unit(task: tasks.Task, name: str, seed: int, have: Sequence[Row]) -> dict[st
             losses[label] = trained(start, schedule, task.steps, seed)
         return losses[label]
 
-    rows: dict[str, list[Row]] = {file: [] for file in FIELDS}
+    rows: Tables = {file: [] for file in FIELDS}
     if not any("untrained" in row for row in have):
         untrained = held_out_loss(fresh(start))
         for lr in GRID:
@@ -99,26 +89,6 @@ def unit(task: tasks.Task, name: str, seed: int, have: Sequence[Row]) -> dict[st
     return rows
 
 
-def read(out: Path) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for file in FIELDS:
-        path = out / file
-        found[file] = list(csv.DictReader(path.open(newline=""))) if path.exists() else []
-    return found
-
-
-def write(out: Path, tables: Mapping[str, Sequence[Row]]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for file, rows in tables.items():
-        ordered = sorted(rows, key=lambda row: (row["task"], int(row["seed"])))
-        with (out / file).open("w", newline="") as handle:
-            writer = csv.DictWriter(
-                handle, FIELDS[file], extrasaction="ignore", lineterminator="\n"
-            )
-            writer.writeheader()
-            writer.writerows(ordered)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.advice", description=__doc__)
     parser.add_argument("--cifar10", type=Path, help="its folder of class folders, if at hand")
@@ -133,30 +103,15 @@ def main() -> None:
         chosen["cifar10"] = tasks.cifar10(options.cifar10)
     if options.tasks:
         chosen = {name: chosen[name] for name in options.tasks}
-    tables = read(options.out)
+    tables = read(options.out, FIELDS)
     tables["answers.csv"] = [
         row for row in tables["answers.csv"] if row["source"] not in options.again
     ]
-    begun, units = time.monotonic(), [(n, s) for s in range(options.seeds) for n in chosen]
     absent = [tool for tool in TOOLS if missing(tool)]
     if absent:
         print(f"not installed, left out: {', '.join(absent)}", file=sys.stderr)
-    with ProcessPoolExecutor(options.workers) as pool:
-        jobs = {}
-        for name, seed in units:
-            have = [
-                row for rows in tables.values() for row in rows
-                if row["task"] == name and int(row["seed"]) == seed
-            ]  # fmt: skip
-            jobs[pool.submit(unit, chosen[name], name, seed, have)] = name, seed
-        for number, job in enumerate(as_completed(jobs), 1):
-            for file, rows in job.result().items():
-                tables[file] += rows
-            write(options.out, tables)
-            name, seed = jobs[job]
-            spent = (time.monotonic() - begun) / 60
-            print(f"{number}/{len(units)} {name}, seed {seed}: {spent:.1f} min", flush=True)
-    print(write_report(options.out, read(options.out)))
+    fill(options.out, FIELDS, tables, unit, chosen, options.seeds, options.workers)
+    print(write_report(options.out, read(options.out, FIELDS)))
 
 
 if __name__ == "__main__":

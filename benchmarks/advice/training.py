@@ -6,14 +6,20 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from ignite.engine import Engine
 from ignite.metrics import Accuracy, Loss
 
-from benchmarks.advice.tasks import Batches, Problem
+from benchmarks.advice.tasks import Batches, Problem, Split
 from clr_ignite import LRRangeTest, RangeTestResult
-from clr_ignite.schedules import Schedule
+from clr_ignite.schedules import Schedule, Triangular
+
+
+def triangle(peak: float, steps: int, base: float | None = None) -> Triangular:
+    """Two cycles from ``base``, by default a tenth of the peak, in ``steps`` steps."""
+    return Triangular(peak / 10 if base is None else base, peak, steps // 4)
 
 
 def fresh(problem: Problem) -> Problem:
@@ -24,8 +30,12 @@ def fresh(problem: Problem) -> Problem:
 
 def held_out_loss(problem: Problem) -> float:
     """The loss on all held-out data, in eval mode."""
+    return loss_on(problem, problem.held_out)
+
+
+def loss_on(problem: Problem, split: Split) -> float:
     problem.model.eval()
-    inputs, targets = problem.held_out
+    inputs, targets = split
     with torch.no_grad():
         return float(problem.loss(problem.model(inputs), targets))
 
@@ -62,6 +72,11 @@ def update(problem: Problem) -> None:
 
 def trained(problem: Problem, schedule: Schedule, steps: int, seed: int) -> float:
     """The held-out loss after training from scratch along ``schedule``; infinity if it diverged."""
+    return finite(held_out_loss, after(problem, schedule, steps, seed))
+
+
+def after(problem: Problem, schedule: Schedule, steps: int, seed: int) -> Problem | None:
+    """A copy that has been trained along ``schedule``; None if it diverged."""
     problem = fresh(problem)
     step = optimizer_steps(problem, seed)
     problem.model.train()
@@ -69,8 +84,13 @@ def trained(problem: Problem, schedule: Schedule, steps: int, seed: int) -> floa
         for group in problem.optimizer.param_groups:
             group["lr"] = schedule(index)
         if not math.isfinite(step()):
-            return math.inf
-    found = held_out_loss(problem)
+            return None
+    return problem
+
+
+def finite(loss: Callable[[Problem], float], problem: Problem | None) -> float:
+    """Infinity for what diverged, and for a loss that is not a number."""
+    found = math.inf if problem is None else loss(problem)
     return found if math.isfinite(found) else math.inf
 
 
@@ -105,16 +125,21 @@ def evaluator_of(problem: Problem) -> Engine:
 
 
 def range_test(
-    problem: Problem, start_lr: float, end_lr: float, num_iter: int, seed: int
+    problem: Problem,
+    start_lr: float,
+    end_lr: float,
+    num_iter: int,
+    seed: int,
+    step_mode: Literal["linear", "exponential"] = "exponential",
 ) -> RangeTestResult:
-    """An exponential range test with a held-out evaluation every fiftieth of it."""
+    """A range test with a held-out evaluation every fiftieth of it."""
     problem = fresh(problem)
     test = LRRangeTest(
         problem.optimizer,
         start_lr,
         end_lr,
         num_iter,
-        "exponential",
+        step_mode,
         to_save={"model": problem.model, "optimizer": problem.optimizer},
         evaluator=evaluator_of(problem),
         eval_data=[problem.held_out],
