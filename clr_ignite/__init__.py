@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clr_ignite._lazy import lazily
 
 if TYPE_CHECKING:
+    from clr_ignite.comparing import ComparedResult, compare_range_tests
     from clr_ignite.handlers import ScheduleHandler, cycle_end
     from clr_ignite.range_test.lr_range_test import LRRangeTest
     from clr_ignite.range_test.repeated import RepeatedResult, repeat_range_test
@@ -17,21 +18,34 @@ else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
+            "ComparedResult": "clr_ignite.comparing",
             "LRRangeTest": "clr_ignite.range_test.lr_range_test",
             "RangeTestResult": "clr_ignite.result",
             "RepeatedResult": "clr_ignite.range_test.repeated",
             "ScheduleHandler": "clr_ignite.handlers",
+            "compare_range_tests": "clr_ignite.comparing",
             "cycle_end": "clr_ignite.handlers",
             "repeat_range_test": "clr_ignite.range_test.repeated",
         },
-        ("handlers", "live", "plots", "range_test", "result", "schedules", "suggestions"),
+        (
+            "comparing",
+            "handlers",
+            "live",
+            "plots",
+            "range_test",
+            "result",
+            "schedules",
+            "suggestions",
+        ),
     )
 
 __all__ = [
+    "ComparedResult",
     "LRRangeTest",
     "RangeTestResult",
     "RepeatedResult",
     "ScheduleHandler",
+    "compare_range_tests",
     "cycle_end",
     "repeat_range_test",
 ]

@@ -17,9 +17,10 @@ PACKAGE = ROOT / "clr_ignite"
 
 # Public import paths; a path that has been public stays.
 PUBLIC = {
-    "clr_ignite": "LRRangeTest RangeTestResult RepeatedResult ScheduleHandler cycle_end "
-    "repeat_range_test",
+    "clr_ignite": "ComparedResult LRRangeTest RangeTestResult RepeatedResult ScheduleHandler "
+    "compare_range_tests cycle_end repeat_range_test",
     "clr_ignite.any_loop": "lambda_lr",
+    "clr_ignite.comparing": "ComparedResult compare_range_tests",
     "clr_ignite.handlers": "ScheduleHandler cycle_end",
     "clr_ignite.live": "VisdomPlotter",
     "clr_ignite.plots": "new_axes plot_bands plot_curves plot_range_test plot_schedules save",
@@ -30,11 +31,13 @@ PUBLIC = {
     "Geometric InverseSqrt Linear MultiStep OneCycle OneCycleTwoPhase Opposite Polynomial Product "
     "Repeat Schedule Stretch Strict Triangular Triangular2 Warmup WarmupStableDecay ends_cycle "
     "length limits step_size_from_epochs torch_one_cycle",
-    "clr_ignite.suggestions": "Bounds bounds_from_loss minimum slide smith_bounds steepest valley",
+    "clr_ignite.suggestions": "Bounds Choice Standing bounds_from_loss choose_setting minimum "
+    "slide smith_bounds steepest valley",
     "clr_ignite.visdom_assets": "AssetError in_place install main static_folder",
     "clr_ignite.cifar10.batches": "Batches EvalBatches Pixels hold_out",
     "clr_ignite.cifar10.command_line": "build_parser",
-    "clr_ignite.cifar10.commands": "describe preview range_test replay report reproduce train",
+    "clr_ignite.cifar10.commands": "compare describe preview range_test replay report reproduce "
+    "train",
     "clr_ignite.cifar10.data": "DataError DataSet Images load",
     "clr_ignite.cifar10.experiments": "CAFFE_FIXED EXPERIMENTS FAMILIES TABLE2 Entry Experiment "
     "Row",

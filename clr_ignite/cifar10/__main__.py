@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
     except (KeyboardInterrupt, _Terminated) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         word, code = ("interrupted", 130) if interrupted else ("terminated", 143)
-        goes_on = options.name in ("train", "range-test", "reproduce")
+        goes_on = options.name in ("train", "range-test", "compare", "reproduce")
         then = "; the same command goes on from its last checkpoint" if goes_on else ""
         print(word + then, file=sys.stderr)
         return code

@@ -1,6 +1,7 @@
 """The public path of :mod:`clr_ignite.cifar10.cli.commands`."""
 
 from clr_ignite.cifar10.cli.commands import (
+    compare,
     experiments,
     preview,
     range_test,
@@ -12,6 +13,7 @@ from clr_ignite.cifar10.cli.commands import (
 from clr_ignite.cifar10.cli.speaking import describe
 
 __all__ = [
+    "compare",
     "describe",
     "experiments",
     "preview",

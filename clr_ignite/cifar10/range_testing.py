@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from clr_ignite._checks import count, whole
+from clr_ignite._files import read_text
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts, build
 from clr_ignite.cifar10.parts.repeatable import repeatable as repeatably
 from clr_ignite.cifar10.runs.provenance import Config, check_claim, claim
-from clr_ignite.cifar10.runs.run_folder import RunFolder
+from clr_ignite.cifar10.runs.run_folder import RunFolder, unreadable
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.range_test.arguments import threshold
 from clr_ignite.result import RangeTestResult
@@ -43,7 +46,7 @@ def range_test(
 
     Accuracy is measured on its ``held_out`` training images, never on the test set. A finished
     test in ``out`` is read and, where that can be, drawn again, not run; a cut-off one goes on from
-    its checkpoint, and one interrupted by an exception leaves its rows in the CSV as well.
+    its checkpoint. Its rows are in the CSV after each evaluation, and after an exception.
 
     Args:
         experiment: its schedule a ``Linear`` or ``Geometric``, with ``held_out`` above 0 and
@@ -100,6 +103,8 @@ def _run(
     def write(result: RangeTestResult) -> None:
         folder.check_held()
         on_row(result)
+        if any(not math.isnan(column[-1]) for column in result.evaluation.values()):
+            result.to_csv(folder.range_test.with_suffix(".csv"))
         # Before the test removes its checkpoint: killed in between, it would begin anew.
         if result.stop_reason is not None:
             result.to_json(folder.range_test)
@@ -113,13 +118,54 @@ def _run(
         raise
 
 
+def so_far(experiment: Experiment, folder: RunFolder) -> RangeTestResult:
+    """The rows of a range test that is over, under way or cut off; none where none are written.
+
+    Raises:
+        RunError: a file that no range test wrote.
+    """
+    path, result = folder.range_test, _unmeasured(experiment)
+    try:
+        if path.exists():
+            return RangeTestResult.from_json(path)
+        if (path := path.with_suffix(".csv")).exists():
+            _add_rows(result, path)
+    except (KeyError, ValueError) as error:
+        raise unreadable(path, error) from error
+    return result
+
+
+def _unmeasured(experiment: Experiment) -> RangeTestResult:
+    return RangeTestResult(
+        start_lr=experiment.schedule(0),
+        end_lr=experiment.schedule(experiment.iterations - 1),
+        num_iter=experiment.iterations,
+        step_mode=_step_mode(experiment),
+    )
+
+
+def _add_rows(result: RangeTestResult, path: Path) -> None:
+    for row in csv.DictReader(read_text(path).splitlines()):
+        cells = {name: float(cell) for name, cell in row.items() if cell}
+        result.add_row(
+            iteration=int(row["iteration"]),
+            lr=cells.get("lr"),
+            loss=cells.get("loss"),
+            evaluation={n.removeprefix("eval_"): v for n, v in cells.items() if "eval_" in n},
+        )
+
+
+def _step_mode(experiment: Experiment) -> Literal["linear", "exponential"]:
+    return "linear" if isinstance(experiment.schedule, Linear) else "exponential"
+
+
 def _test(experiment: Experiment, parts: Parts, **options: Any) -> LRRangeTest:
     return LRRangeTest(
         parts.optimizer,
         experiment.schedule(0),
         experiment.schedule(experiment.iterations - 1),
         experiment.iterations,
-        "linear" if isinstance(experiment.schedule, Linear) else "exponential",
+        _step_mode(experiment),
         to_save={"model": parts.model, "optimizer": parts.optimizer},
         evaluator=parts.evaluator,
         eval_data=parts.eval_batches,

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from clr_ignite._checks import function, several, whole
+from clr_ignite._checks import function, several, shown, whole
 from clr_ignite._smoothing import MISSING
 from clr_ignite.pictures import Picture, marks, range_tests
 from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.result.curves import Drawn
 from clr_ignite.result.files import write_csv
+from clr_ignite.result.implied import Implied, Policy, implied_by
 from clr_ignite.suggestions import Bounds
 from clr_ignite.suggestions.bounds import agreed
 
@@ -40,27 +41,40 @@ class RepeatedResult(Drawn):
         A rate that some tests did not reach has the mean of those that did; values that are not
         finite are left out; the deviation is 0 where one value is left.
         """
-        at: dict[float, list[float]] = {}
-        for result in self.results:
-            held_out = name.removeprefix("held-out ")
-            pairs = (result.lr, result.loss) if name == "loss" else result[held_out]
-            for rate, value in zip(*pairs, strict=True):
-                if np.isfinite(rate) and np.isfinite(value):
-                    at.setdefault(rate, []).append(value)
-        rates = sorted(at)
-        means = [float(np.mean(at[rate])) for rate in rates]
-        spreads = [float(np.std(at[rate], ddof=1)) if len(at[rate]) > 1 else 0.0 for rate in rates]
-        return rates, means, spreads
+        return band(self.curves(name))
+
+    def curves(self, name: str) -> list[tuple[list[float], list[float]]]:
+        """Of each test: the rates and values of a held-out metric, or of ``"loss"``.
+
+        Names as for ``result[name]``. A test that ended before it was evaluated has no points.
+        """
+        if name == "loss":
+            return [(result.lr.tolist(), result.loss.tolist()) for result in self.results]
+        held_out = name.removeprefix("held-out ")
+        measured = any(result.metrics for result in self.results)
+        return [
+            result[held_out] if result.metrics or not measured else ([], [])
+            for result in self.results
+        ]
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of the held-out metrics that every test recorded."""
-        first, *others = (result.metrics for result in self.results)
+        """The names of the held-out metrics that every test recorded that was evaluated."""
+        every = [result.metrics for result in self.results if result.metrics]
+        first, *others = every or [()]
         return tuple(name for name in first if all(name in names for names in others))
 
     def pairs(self, metric: str | None = None, **options: Any) -> list[Bounds]:
-        """What each test alone suggests; options as of ``RangeTestResult.suggest``."""
-        return [result.suggest(metric, **options) for result in self.results]
+        """What each test alone suggests; options as of ``RangeTestResult.suggest``.
+
+        A test that ended before it was evaluated has no bounds in a held-out metric.
+        """
+        missing = Bounds(None, None, f"{metric} was never measured", metric=metric or "")
+        ended = [bool(metric and one.stop_reason and not one.metrics) for one in self.results]
+        return [
+            missing if early else one.suggest(metric, **options)
+            for early, one in zip(ended, self.results, strict=True)
+        ]
 
     def suggest(self, metric: str | None = None, **options: Any) -> Bounds:
         """The geometric means of what the tests suggest; the reason tells how far they agree.
@@ -69,6 +83,12 @@ class RepeatedResult(Drawn):
             metric, options: as of :meth:`clr_ignite.RangeTestResult.suggest`.
         """
         return agreed(self.pairs(metric, **options))
+
+    def schedule(
+        self, step_size: int | None = None, policy: Policy = "triangular", total: int | None = None
+    ) -> Implied | list[Implied]:
+        """What :meth:`clr_ignite.RangeTestResult.schedule` gives, between these bounds."""
+        return implied_by(self.suggest(), self.results[0], step_size, policy, total)
 
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data: means with bands of one standard deviation."""
@@ -88,17 +108,14 @@ class RepeatedResult(Drawn):
         A column that only some tests have, such as a metric that one never measured, has empty
         cells in the others' rows.
         """
-        tables: list[dict[str, Sequence[float]]] = [
+        write_csv(Path(path), stacked(self.tables()))
+
+    def tables(self) -> list[dict[str, Sequence[Any]]]:
+        """The columns of each test, its seed first."""
+        return [
             {"seed": [int(seed)] * len(result), **result.columns()}
             for seed, result in zip(self.seeds, self.results, strict=True)
         ]
-        columns = {
-            name: [
-                cell for table in tables for cell in table.get(name, [MISSING] * len(table["seed"]))
-            ]
-            for name in dict.fromkeys(name for table in tables for name in table)
-        }
-        write_csv(Path(path), columns)
 
 
 def repeat_range_test(
@@ -122,13 +139,59 @@ def repeat_range_test(
         ValueError: no seed, a seed given twice, or what :class:`~clr_ignite.LRRangeTest` refuses.
     """
     function("setup", setup)
+    chosen = check_seeds(seeds)
+    sweep = {"start_lr": start_lr, "end_lr": end_lr, "num_iter": num_iter}
+    results = [run_set_up(set_up(setup, seed), **sweep, **options) for seed in chosen]
+    return RepeatedResult(chosen, results)
+
+
+def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    """``seeds`` as whole numbers, at least one, all different."""
     chosen = tuple(whole("seeds", seed) for seed in several("seeds", seeds, "whole numbers"))
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds must be different, and at least one, got {chosen}")
-    results = []
-    for seed in chosen:
-        trainer, data, optimizer, to_save, *more = setup(seed)
-        own: Mapping[str, Any] = more[0] if more else {}
-        test = LRRangeTest(optimizer, start_lr, end_lr, num_iter, to_save=to_save, **options, **own)
-        results.append(test.run(trainer, data))
-    return RepeatedResult(chosen, results)
+    return chosen
+
+
+def set_up(setup: Callable[..., Sequence[Any]], seed: int, **setting: Any) -> Sequence[Any]:
+    """What ``setup`` makes for one test, its form checked."""
+    made = setup(seed, **setting)
+    if not isinstance(made, Sequence) or len(made) not in (4, 5):
+        raise TypeError(
+            "setup must return trainer, data, optimizer, to_save and perhaps a dict of arguments, "
+            f"got {shown(made)}"
+        )
+    return made
+
+
+def run_set_up(made: Sequence[Any], **options: Any) -> RangeTestResult:
+    """One range test on what a ``setup`` made; options of :class:`~clr_ignite.LRRangeTest`."""
+    trainer, data, optimizer, to_save, *more = made
+    own: Mapping[str, Any] = more[0] if more else {}
+    return LRRangeTest(optimizer, to_save=to_save, **options, **own).run(trainer, data)
+
+
+def band(curves: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Band:
+    """Rates, means and sample standard deviations of several curves; finite values count."""
+    at: dict[float, list[float]] = {}
+    for rates, values in curves:
+        for rate, value in zip(rates, values, strict=False):  # one may be growing
+            if np.isfinite(rate) and np.isfinite(value):
+                at.setdefault(rate, []).append(value)
+    known = sorted(at)
+    means = [float(np.mean(at[rate])) for rate in known]
+    spreads = [float(np.std(at[rate], ddof=1)) if len(at[rate]) > 1 else 0.0 for rate in known]
+    return known, means, spreads
+
+
+def stacked(tables: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, list[Any]]:
+    """The rows of several tables under the columns of all; cells of other columns are missing."""
+    names = dict.fromkeys(name for table in tables for name in table)
+    return {
+        name: [
+            cell
+            for table in tables
+            for cell in table.get(name, [MISSING] * len(next(iter(table.values()))))
+        ]
+        for name in names
+    }

@@ -56,11 +56,14 @@ class Drawn:
 
     def _repr_html_(self) -> str:
         """The same with the suggestion in words."""
-        words = f"<p>{html.escape(str(self.suggest()))}</p>"
+        words = self._html_words()
         drawn = self._repr_png_()
         if drawn is None:
             return words
         return f'{words}<img src="data:image/png;base64,{base64.b64encode(drawn).decode()}">'
+
+    def _html_words(self) -> str:
+        return f"<p>{html.escape(str(self.suggest()))}</p>"
 
 
 def picture_of(result: RangeTestResult, bounds: Bounds | None, metric: str | None) -> Picture:

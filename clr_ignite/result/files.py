@@ -78,32 +78,41 @@ def fields_of(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_csv(path: Path, columns: Mapping[str, Sequence[float]]) -> None:
+def write_csv(path: Path, columns: Mapping[str, Sequence[float | str]]) -> None:
     """A header and a line a row; NaN is an empty cell but in ``loss``, where it is a fact."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in zip(*columns.values(), strict=True):
-        writer.writerow(
-            "" if math.isnan(value) and name != "loss" else repr(value)
-            for name, value in zip(columns, row, strict=True)
-        )
+        writer.writerow(_cell(*pair) for pair in zip(columns, row, strict=True))
     write_text(path, text.getvalue())
+
+
+def _cell(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if math.isnan(value) and name != "loss" else repr(value)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Valid JSON: numbers that JSON lacks become the strings NaN, Infinity and -Infinity."""
+    write_object(path, _KIND, in_json(values))
+
+
+def write_object(path: Path, kind: str, values: Mapping[str, Any]) -> None:
+    """A JSON object that says its ``kind``."""
+    write_text(path, json.dumps({"kind": kind, **values}, allow_nan=False) + "\n")
+
+
+def in_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`values_of` gave, in numbers and strings that JSON has."""
     columns = {name: list(map(_to_json, cells)) for name, cells in values["columns"].items()}
-    content = {"kind": _KIND, **values, "columns": columns}
-    write_text(path, json.dumps(content, allow_nan=False) + "\n")
+    return {**values, "columns": columns}
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """What ``write_json`` wrote; a ValueError names the file and the field otherwise."""
-    with _naming(path):
-        values = parse_json(read_text(path))
-        if not isinstance(values, dict) or values.pop("kind", None) != _KIND:
-            raise ValueError("not a range test's file")
+    with reading(path, _KIND) as values:
         return check_values(values)
 
 
@@ -174,8 +183,16 @@ def _from_json(column: str, cell: object) -> float:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def reading(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The object of that ``kind`` in a file, without saying so; errors in the block name ``path``.
+
+    Raises:
+        ValueError: something else is there.
+    """
     try:
-        yield
+        values = parse_json(read_text(path))
+        if not isinstance(values, dict) or values.pop("kind", None) != kind:
+            raise ValueError(f"not a {kind.removeprefix('clr_ignite ')}'s file")
+        yield values
     except ValueError as error:  # JSON's and Unicode's errors among them
         raise ValueError(f"{path} cannot be read: {error}") from error

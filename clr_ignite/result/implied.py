@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from clr_ignite._checks import choice, count
 from clr_ignite.schedules import OneCycle, Triangular, Triangular2
 from clr_ignite.suggestions import Bounds
+
+if TYPE_CHECKING:
+    from clr_ignite.result.range_test_result import RangeTestResult
 
 Policy = Literal["triangular", "triangular2", "onecycle"]
 Implied = Triangular | Triangular2 | OneCycle
 Rates = float | tuple[float, ...]
 
 
-def implied(
+def implied_by(
+    bounds: Bounds,
+    test: RangeTestResult,
+    step_size: int | None,
+    policy: Policy,
+    total: int | None,
+) -> Implied | list[Implied]:
+    """See :meth:`clr_ignite.RangeTestResult.schedule`; ``bounds`` are of tests like ``test``."""
+    schedules = [
+        _implied(own, step_size, test.epoch_length, policy, total)
+        for own in for_groups(bounds, test.start_lr, test.end_lr, test.step_mode)
+    ]
+    return schedules if len(schedules) > 1 else schedules[0]
+
+
+def _implied(
     bounds: Bounds,
     step_size: int | None,
     epoch_length: int | None,
     policy: Policy,
     total: int | None,
 ) -> Implied:
-    """See :meth:`clr_ignite.RangeTestResult.schedule`."""
     choice("policy", policy, get_args(Policy))
     if bounds.base_lr is None or bounds.max_lr is None:
         raise ValueError(f"the range test supports no pair of bounds: {bounds.reason}")

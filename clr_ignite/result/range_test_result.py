@@ -15,7 +15,7 @@ from clr_ignite._smoothing import MISSING, moving_average, running_median
 from clr_ignite.pictures import Picture, better
 from clr_ignite.result import files
 from clr_ignite.result.curves import Drawn, picture_of
-from clr_ignite.result.implied import Implied, Policy, for_groups, implied
+from clr_ignite.result.implied import Implied, Policy, implied_by
 from clr_ignite.result.reading import Rule, suggested
 from clr_ignite.suggestions import Bounds
 
@@ -209,11 +209,7 @@ class RangeTestResult(Drawn):
             ValueError: a bound is missing; the message carries the reason. No ``step_size`` where
                 the test's loader had no length.
         """
-        schedules = [
-            implied(bounds, step_size, self.epoch_length, policy, total)
-            for bounds in for_groups(self.suggest(), self.start_lr, self.end_lr, self.step_mode)
-        ]
-        return schedules if len(schedules) > 1 else schedules[0]
+        return implied_by(self.suggest(), self, step_size, policy, total)
 
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data."""

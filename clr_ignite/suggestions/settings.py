@@ -113,7 +113,7 @@ def choose_setting(
         for name, of_seeds in curves.items()
     )
     sign = -1.0 if higher_is_better else 1.0
-    trained = [one for one in standings if one.bounds.lr or one.bounds.max_lr]
+    trained = [one for one in standings if one.seeds and (one.bounds.lr or one.bounds.max_lr)]
     if not trained:
         return Choice(None, f"no setting's {metric} carries a rate to train at", standings)
     best = min(trained, key=lambda one: sign * one.best)

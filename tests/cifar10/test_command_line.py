@@ -32,7 +32,16 @@ from clr_ignite.cifar10.runs.records import Evaluation
 from clr_ignite.cifar10.runs.result import result_of
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
-COMMANDS = ("range-test", "train", "preview", "experiments", "reproduce", "report", "replay")
+COMMANDS = (
+    "range-test",
+    "compare",
+    "train",
+    "preview",
+    "experiments",
+    "reproduce",
+    "report",
+    "replay",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from clr_ignite._files import printable
 from clr_ignite.cifar10.cli import shared
-from clr_ignite.cifar10.cli.values import PROG, seeds
+from clr_ignite.cifar10.cli.values import PROG, seeds, vary
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,12 +22,13 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
         prog=prog,
         description="Train Caffe's CIFAR-10 nets under cyclical learning rates, on CIFAR-10 or on "
-        "pictures of your own: find the bounds by a range test, train between them, repeat the "
-        "table of experiments, write a report.",
+        "pictures of your own: find the bounds by a range test, compare settings by several, train "
+        "between them, repeat the table of experiments, write a report.",
         epilog=f"{prog} COMMAND --help describes a command.",
     )
     names = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
     _range_test(names)
+    _compare(names)
     _train(names)
     _preview(names)
     _experiments(names)
@@ -59,24 +60,50 @@ def _range_test(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--start-lr 0 --end-lr 0.02 --iterations 4000 --hold-out 2000 --out runs/range",
     )
     shared.common(command)
+    command.add_argument("--iterations", type=int, help="steps, at least 2 (default: 8 epochs)")
+    shared.sweep(command)
+
+
+def _compare(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        names,
+        "compare",
+        "range tests of several settings and seeds side by side, and which to choose; started "
+        "again, it goes on",
+        "--vary weight_decay=0.001,0.003,0.01 --seeds 0-2 --hold-out 2000 --out runs/decay",
+    )
+    _varied(command)
+    shared.settings(command)
+    shared.sweep(command)
     add = command.add_argument
-    add("--start-lr", type=float, help="first rate (default 0, with exponential spacing 1e-6)")
-    add("--end-lr", type=float, default=0.02, help="last rate (default 0.02)")
-    add("--iterations", type=int, help="steps, at least 2 (default: 8 epochs)")
+    add("--seeds", type=seeds, default=[0], help="0-4 or 0,2,7 (default 0)")
+    shared.place(command)
     add(
-        "--step-mode",
-        choices=("linear", "exponential"),
-        default="linear",
-        help="spacing of the rates (default linear, as in the paper)",
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the comparison, and in it a folder for each range test",
     )
-    add(
-        "--diverge-th",
-        type=float,
-        default=4.0,
-        help="stop where the smoothed loss exceeds so many times its best; 0: never (default 4)",
+    shared.visdom(command)
+    shared.progress(command)
+
+
+def _varied(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--vary",
+        type=vary,
+        action="append",
+        required=True,
+        metavar="NAME=VALUE,VALUE",
+        help="an option of the net or the solver and its values, such as weight_decay, momentum, "
+        "batch_size or optimizer; given several times, all combinations are compared; the value "
+        "that the option has without it is kept unless another one is clearly better",
     )
-    add("--eval-every", type=int, help="steps between evaluations (default: a fortieth of them)")
-    add("--hold-out", type=int, help="training images kept for the accuracy (default: 4 %%)")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--iterations", type=int, help="steps of every test, at least 2")
+    length.add_argument(
+        "--epochs", type=float, help="instead: epochs, whatever the batch's size (default 8)"
+    )
 
 
 def _train(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -137,18 +164,7 @@ def _reproduce(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     shared.data(command, "cifar10")
     command.add_argument("--iterations", type=int, help="cut every run short, to try the command")
     shared.every(command)
-    shared.device(command, "CPU threads of a run (default: shared out)")
-    where = command.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workers", type=int, default=1, help="processes on this machine (default 1)"
-    )
-    where.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="run on a Ray cluster that shares the file system (default: one on this machine)",
-    )
+    shared.place(command)
     command.add_argument(
         "--out", type=Path, default=Path("runs"), help="run folders go here (default runs)"
     )

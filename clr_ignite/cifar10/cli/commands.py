@@ -10,6 +10,7 @@ from pathlib import Path
 from clr_ignite._files import make_folder, printable
 from clr_ignite.cifar10 import range_testing
 from clr_ignite.cifar10 import report as reports
+from clr_ignite.cifar10.cli.comparing import compare
 from clr_ignite.cifar10.cli.options import (
     prepared_data,
     range_experiment,
@@ -40,6 +41,17 @@ from clr_ignite.live import VisdomPlotter
 from clr_ignite.pictures import COLORS, Curve, Picture, sampled
 from clr_ignite.plots import plot_schedules, save
 from clr_ignite.result import RangeTestResult
+
+__all__ = [
+    "compare",
+    "experiments",
+    "preview",
+    "range_test",
+    "replay",
+    "report",
+    "reproduce",
+    "train",
+]
 
 
 def train(options: argparse.Namespace) -> None:

@@ -18,6 +18,8 @@ from clr_ignite.cifar10.experiments.experiment import CHOICES
 from clr_ignite.cifar10.reproducing import jobs_of
 from clr_ignite.cifar10.reproducing.executors import Place, here, in_processes, on_ray
 from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.runs import COMPARISON
+from clr_ignite.comparing import ComparedResult
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import (
     ExpRange,
@@ -32,7 +34,7 @@ from clr_ignite.schedules import (
 )
 from clr_ignite.schedules.text import parse_schedule
 
-_PASSED_ON = (
+PASSED_ON = (
     *CHOICES,
     *("multipliers", "batch_size", "momentum", "nesterov", "weight_decay", "ema_decay"),
 )
@@ -96,7 +98,8 @@ def range_experiment(options: argparse.Namespace, data: DataSet) -> Experiment:
         raise ValueError(f"--hold-out must be at least 1, got {held}: accuracy is measured there")
     iterations = options.iterations
     if iterations is None:
-        iterations = 8 * _per_epoch(base, given, data, held)
+        epochs = getattr(options, "epochs", None) or 8
+        iterations = round(epochs * _per_epoch(base, given, data, held))
     sweep = {
         "schedule": _sweep(options, iterations),
         "iterations": iterations,
@@ -141,7 +144,6 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
     _check_folder(options)
     if options.ray is None:  # else they may lie on other machines
         prepared_data(options)
-    cores = _cores() if options.ray is None else 1
     return jobs_of(
         chosen,
         options.seeds,
@@ -152,8 +154,14 @@ def requested_jobs(options: argparse.Namespace) -> list[Job]:
         device=options.device,
         eval_every=options.eval_every,
         repeatable=options.repeatable,
-        threads=options.threads or max(1, cores // options.workers),
+        threads=threads_of(options),
     )
+
+
+def threads_of(options: argparse.Namespace) -> int:
+    """torch's CPU threads in a job."""
+    cores = _cores() if options.ray is None else 1
+    return int(options.threads or max(1, cores // options.workers))
 
 
 def _cores() -> int:
@@ -164,7 +172,7 @@ def _cores() -> int:
 
 
 def requested_place(options: argparse.Namespace) -> Place:
-    """Where ``reproduce`` runs its jobs."""
+    """Where ``reproduce`` and ``compare`` run their jobs."""
     if options.ray is not None:
         return functools.partial(on_ray, address=options.ray or None)
     if options.workers > 1:
@@ -179,13 +187,14 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
         return parse_schedule(options.schedule)
     path = bounds_file(options.bounds)
     try:
-        result = RangeTestResult.from_json(path)
+        result = (ComparedResult if path.name == COMPARISON else RangeTestResult).from_json(path)
     except ValueError as error:
         raise ValueError(
             f"--bounds must be a range test's folder or range_test.json: {error}"
         ) from error
     step_size = options.step_size
-    if step_size is None and per_epoch is None and result.epoch_length is None:
+    known = per_epoch or not isinstance(result, RangeTestResult) or result.epoch_length
+    if step_size is None and not known:
         raise ValueError("--bounds needs a --step-size here: how long an epoch is, is not known")
     if step_size is None and per_epoch is not None:
         step_size = step_size_from_epochs(4, per_epoch)
@@ -196,7 +205,7 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    found = {name: getattr(options, name, None) for name in _PASSED_ON}
+    found = {name: getattr(options, name, None) for name in PASSED_ON}
     given = {name: value for name, value in found.items() if value is not None}
     if "momentum" in given:
         given["momentum"] = _momentum(given["momentum"])

@@ -21,6 +21,18 @@ _MEANINGS = {
 
 def common(command: argparse.ArgumentParser) -> None:
     """What a range test and a training run share: data, net, place."""
+    settings(command)
+    add = command.add_argument
+    add("--seed", type=int, default=0, help="of weights, held-out images and order (default 0)")
+    device(command, "CPU threads (default: torch's)")
+    add("--out", type=Path, required=True, help="folder for the results")
+    add("--again", action="store_true", help="forget what the folder holds and start anew")
+    visdom(command)
+    progress(command)
+
+
+def settings(command: argparse.ArgumentParser) -> None:
+    """Data, net and solver."""
     data(command, "digits")
     add = command.add_argument
     add(
@@ -43,15 +55,46 @@ def common(command: argparse.ArgumentParser) -> None:
     add("--momentum", help="a number or a schedule (default 0.9)")
     add("--weight-decay", type=float, help="L2 factor (default 0.004)")
     add("--nesterov", action="store_true", default=None, help="Nesterov's momentum, with sgd")
-    add("--seed", type=int, default=0, help="of weights, held-out images and order (default 0)")
-    device(command, "CPU threads (default: torch's)")
-    add("--out", type=Path, required=True, help="folder for the results")
-    add("--again", action="store_true", help="forget what the folder holds and start anew")
-    _visdom(command)
-    progress(command)
 
 
-def _visdom(command: argparse.ArgumentParser) -> None:
+def sweep(command: argparse.ArgumentParser) -> None:
+    """The range of a test, and how it is measured."""
+    add = command.add_argument
+    add("--start-lr", type=float, help="first rate (default 0, with exponential spacing 1e-6)")
+    add("--end-lr", type=float, default=0.02, help="last rate (default 0.02)")
+    add(
+        "--step-mode",
+        choices=("linear", "exponential"),
+        default="linear",
+        help="spacing of the rates (default linear, as in the paper)",
+    )
+    add(
+        "--diverge-th",
+        type=float,
+        default=4.0,
+        help="stop where the smoothed loss exceeds so many times its best; 0: never (default 4)",
+    )
+    add("--eval-every", type=int, help="steps between evaluations (default: a fortieth of them)")
+    add("--hold-out", type=int, help="training images kept for the accuracy (default: 4 %%)")
+
+
+def place(command: argparse.ArgumentParser) -> None:
+    """Where several jobs run."""
+    device(command, "CPU threads of a run (default: shared out)")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=int, default=1, help="processes on this machine (default 1)"
+    )
+    where.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="run on a Ray cluster that shares the file system (default: one on this machine)",
+    )
+
+
+def visdom(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--visdom",
         nargs="?",
@@ -107,7 +150,8 @@ def schedule(command: argparse.ArgumentParser, *, required: bool) -> None:
     group.add_argument(
         "--bounds",
         type=Path,
-        help="folder of a range test, or its range_test.json: take the bounds found there",
+        help="folder of a range test or of a comparison, or its range_test.json or "
+        "comparison.json: take the bounds found there",
     )
     command.add_argument(
         "--policy",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clr_ignite._checks import non_negative, positive
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, is_own, own
-from clr_ignite.cifar10.runs import RANGE_TEST
+from clr_ignite.cifar10.runs import COMPARISON, RANGE_TEST
 
 PROG = "python -m clr_ignite.cifar10"
 _LARGE = 2**62
@@ -49,7 +49,7 @@ def set_by(command: str, setting: str) -> str:
         "data": "--data or --folder",
         "schedule": "--schedule, --bounds or --experiment",
     }
-    if command == "range-test":
+    if command in ("range-test", "compare"):
         special["schedule"] = "--start-lr, --end-lr, --iterations or --step-mode"
     return special.get(setting, option(setting))
 
@@ -74,6 +74,7 @@ _CHECKS: dict[str, Callable[[str, float], float]] = {
     "end_lr": positive,
     "diverge_th": _threshold,
     "weight_decay": non_negative,
+    "epochs": positive,
     "ema_decay": share,
 }
 
@@ -98,6 +99,21 @@ def seeds(text: str) -> list[int]:
     return found
 
 
+def vary(text: str) -> tuple[str, list[str]]:
+    """An option and its values, written as ``weight_decay=0.001,0.003``.
+
+    >>> vary("weight-decay=0.001,0.003")
+    ('weight_decay', ['0.001', '0.003'])
+    """
+    name, sign, values = text.partition("=")
+    found = [value.strip() for value in values.split(",")]
+    if not sign or not all(found):
+        raise argparse.ArgumentTypeError(
+            f"what varies is written as weight_decay=0.001,0.003, got {text!r}"
+        )
+    return name.strip().replace("-", "_"), found
+
+
 def named(*texts: str) -> list[tuple[str, Experiment]]:
     """Names and experiments of rows of the table, or of ``FILE.py:NAME``."""
     unknown = [text for text in texts if text not in EXPERIMENTS and not is_own(text)]
@@ -111,9 +127,10 @@ def named(*texts: str) -> list[tuple[str, Experiment]]:
 
 
 def bounds_file(path: Path) -> Path:
-    """The file of a range test that ``--bounds`` names, itself or by its folder."""
+    """The file of a range test or a comparison that ``--bounds`` names, itself or by its folder."""
     if path.is_dir():
-        path = path / RANGE_TEST
+        compared = path / COMPARISON
+        path = compared if compared.exists() else path / RANGE_TEST
     if not stat.S_ISREG(path.stat().st_mode):  # a device has no end
         raise ValueError(f"--bounds must be a range test's folder or range_test.json, got {path}")
     return path

@@ -13,13 +13,12 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from clr_ignite.cifar10.reproducing.jobs import Job, loaded
-from clr_ignite.cifar10.runs.records import Result
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 
-Ended = tuple[Job, Result | Exception]
+Ended = tuple[Job, Any]  # a job with its outcome or the Exception that it raised
 Place = Callable[[Sequence[Job]], Generator[Ended]]
 
 
@@ -39,7 +38,7 @@ def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Ended]:
     """
     leaving = threading.Event()
     threads = ThreadPoolExecutor(workers, initializer=_leave_interrupts_to_others)
-    futures: dict[Future[Result | Exception], Job] = {}
+    futures: dict[Future[Any], Job] = {}
     try:
         for job in jobs:
             futures[threads.submit(_caught, functools.partial(_alone, job, leaving))] = job
@@ -69,7 +68,7 @@ def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Ended]:
     # Without an address Ray joins a cluster that $RAY_ADDRESS names, or any on this machine.
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING)
     try:
-        task = ray.remote(Job.run)
+        task = ray.remote(_run)
         waiting = {
             task.options(
                 num_cpus=job.threads, num_gpus=int(job.device.startswith("cuda")), max_retries=-1
@@ -83,7 +82,11 @@ def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Ended]:
         ray.shutdown()
 
 
-def _caught(call: Callable[[], Result]) -> Result | Exception:
+def _run(job: Job) -> Any:
+    return job.run()
+
+
+def _caught(call: Callable[[], Any]) -> Any:
     """One run's error is its own: the others go on."""
     try:
         return call()
@@ -91,11 +94,11 @@ def _caught(call: Callable[[], Result]) -> Result | Exception:
         return error
 
 
-def _fetched(get: Callable[[Any], Any], reference: Any) -> Result | Exception:
-    return _caught(lambda: cast(Result, get(reference)))
+def _fetched(get: Callable[[Any], Any], reference: Any) -> Any:
+    return _caught(lambda: get(reference))
 
 
-def _alone(job: Job, leaving: threading.Event) -> Result:
+def _alone(job: Job, leaving: threading.Event) -> Any:
     context = multiprocessing.get_context("spawn")
     while True:
         row, files = _progress(job)
@@ -111,8 +114,9 @@ def _alone(job: Job, leaving: threading.Event) -> Result:
 
 def _progress(job: Job) -> tuple[int, list[tuple[int, int] | None]]:
     """How far a run is: its last row, which may be ahead of its checkpoint, and what it wrote."""
-    folder = RunFolder(job.out)
-    return folder.last_iteration(), [_written(path) for path in (folder.checkpoint, folder.result)]
+    folder, seen = RunFolder(job.out), job.seen()
+    files = folder.checkpoint, folder.result, folder.range_test
+    return seen[-1][0] if seen else 0, [_written(path) for path in files]
 
 
 def _written(path: Path) -> tuple[int, int] | None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import Experiment
-from clr_ignite.cifar10.runs.records import Result
-from clr_ignite.cifar10.runs.run_folder import InUse
+from clr_ignite.cifar10.range_testing import range_test, so_far
+from clr_ignite.cifar10.runs.run_folder import InUse, RunFolder
 from clr_ignite.cifar10.training import train
+from clr_ignite.result import RangeTestResult
+
+#: What a job says of an evaluation: iteration, rate and accuracy.
+Seen = tuple[int, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +47,7 @@ class Job:
     cut: bool = False
     repeatable: bool = True
 
-    def run(self, *, patience: float = 60.0) -> Result:
+    def run(self, *, patience: float = 60.0) -> Any:
         """Train, or go on, or return at once what is finished.
 
         Args:
@@ -53,20 +59,64 @@ class Job:
         until = time.monotonic() + patience
         while True:
             try:
-                return train(
-                    self.experiment,
-                    data,
-                    self.out,
-                    seed=self.seed,
-                    device=self.device,
-                    eval_every=self.eval_every,
-                    repeatable=self.repeatable,
-                    name=None if self.cut else self.name,
-                )
+                return self.outcome(data)
             except InUse:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.5)
+
+    def outcome(self, data: DataSet) -> Any:
+        """The result of the run, trained where it is not there yet."""
+        return train(
+            self.experiment,
+            data,
+            self.out,
+            seed=self.seed,
+            device=self.device,
+            eval_every=self.eval_every,
+            repeatable=self.repeatable,
+            name=None if self.cut else self.name,
+        )
+
+    def seen(self) -> Sequence[Seen]:
+        """The evaluations so far, as the run folder has them."""
+        rows = RunFolder(self.out).rows()
+        return [(int(row["iteration"]), row["lr"], row["eval_accuracy"]) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepJob(Job):
+    """A job that is a range test.
+
+    Args:
+        diverge_th: as for ``range_test``.
+    """
+
+    diverge_th: float | None = 4.0
+
+    def outcome(self, data: DataSet) -> RangeTestResult:
+        """The range test, run where it is not there yet."""
+        return range_test(
+            self.experiment,
+            data,
+            self.out,
+            seed=self.seed,
+            device=self.device,
+            every=self.eval_every,
+            diverge_th=self.diverge_th,
+            repeatable=self.repeatable,
+        )
+
+    def so_far(self) -> RangeTestResult:
+        """Its rows, as the run folder has them."""
+        return so_far(self.experiment, RunFolder(self.out))
+
+    def seen(self) -> Sequence[Seen]:
+        """The evaluations so far."""
+        result = self.so_far()
+        accuracies = result.evaluation.get("accuracy", ())
+        rows = zip(result.iteration, result.lr, accuracies, strict=False)
+        return [row for row in rows if row[2] == row[2]]
 
 
 @functools.lru_cache(maxsize=1)

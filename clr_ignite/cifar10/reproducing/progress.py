@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from clr_ignite.cifar10.reproducing.jobs import Job
+from clr_ignite.cifar10.reproducing.jobs import Job, Seen
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 
 
@@ -59,12 +59,11 @@ class RunLines:
 
 class _Line:
     def __init__(self, job: Job, position: int) -> None:
-        self.folder = RunFolder(job.out)
-        done = self.folder.last_iteration()
+        self.news = _News(job)
         self.bar: Any = tqdm(
             desc=f"{job.name}, seed {job.seed}",
             total=job.experiment.iterations,
-            initial=done,
+            initial=self.news.done,
             position=position,
             unit="it",
         )
@@ -72,17 +71,12 @@ class _Line:
         self.looked = time.time()
 
     def look(self) -> None:
-        try:
-            rows = self.folder.rows()
-        except (OSError, RunError):
-            return  # being replaced, or on a file system that stumbles: the next look will see
-        done = int(rows[-1]["iteration"]) if rows else 0
-        if done > self.bar.n:
+        for iteration, _, accuracy in self.news.read()[-1:]:
             if not self.started:  # the time in the queue is not the run's
                 self.started = True
                 self.bar.start_t = self.bar.last_print_t = self.looked
-            self.bar.set_postfix(accuracy=f"{100 * rows[-1]['eval_accuracy']:.2f} %", refresh=False)
-            self.bar.update(done - self.bar.n)
+            self.bar.set_postfix(accuracy=f"{100 * accuracy:.2f} %", refresh=False)
+            self.bar.update(iteration - self.bar.n)
         self.looked = self.looked if self.started else time.time()
 
     def close(self) -> None:
@@ -91,27 +85,40 @@ class _Line:
 
 class _Text:
     def __init__(self, job: Job, position: int) -> None:
-        self.job, self.folder = job, RunFolder(job.out)
-        self.done = self.folder.last_iteration()
-        self.said = self.done >= job.experiment.iterations  # nothing is left to say
+        self.job, self.news = job, _News(job)
+        self.said = self.news.over  # nothing is left to say
 
     def look(self) -> None:
-        try:
-            rows = self.folder.rows()
-        except (OSError, RunError):
-            return  # as above
-        if not self.said and self.folder.config.exists():
+        news = self.news.read()
+        if not self.said and RunFolder(self.job.out).config.exists():
             self.said = True
             self._say(f"{self.job.experiment.schedule}")
-        for row in rows:
-            if row["iteration"] > self.done:
-                self.done = int(row["iteration"])
-                accuracy = f"{100 * row['eval_accuracy']:.2f} %, rate {row['lr']:.3g}"
-                total = self.job.experiment.iterations
-                self._say(f"iteration {self.done:,} of {total:,}: {accuracy}")
+        for iteration, rate, accuracy in news:
+            total = self.job.experiment.iterations
+            shown = f"{100 * accuracy:.2f} %, rate {rate:.3g}"
+            self._say(f"iteration {iteration:,} of {total:,}: {shown}")
 
     def _say(self, text: str) -> None:
         print(f"{self.job.name}, seed {self.job.seed}: {text}", flush=True)
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class _News:
+    """What a job's folder holds that was not there before."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.done, self.over = job, 0, False
+        self.read()
+
+    def read(self) -> Sequence[Seen]:
+        if self.over:
+            return []
+        over = RunFolder(self.job.out).finished
+        try:
+            news = [one for one in self.job.seen() if one[0] > self.done]
+        except (OSError, RunError):
+            return []  # being replaced, or on a file system that stumbles: the next look will see
+        self.done, self.over = news[-1][0] if news else self.done, over
+        return news

@@ -12,7 +12,6 @@ from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.reproducing.executors import Place
 from clr_ignite.cifar10.reproducing.jobs import Job
 from clr_ignite.cifar10.reproducing.progress import RunLines
-from clr_ignite.cifar10.runs.records import Result
 from clr_ignite.cifar10.runs.run_folder import RunError
 
 
@@ -49,7 +48,7 @@ def reproduce(
     *,
     progress: bool = True,
     lines: bool = False,
-    finished: Callable[[Job, Result], None] = lambda job, result: None,
+    finished: Callable[[Job, Any], None] = lambda job, result: None,
 ) -> None:
     """Run what is missing of ``jobs``; every run folder resumes where it stopped.
 

@@ -5,3 +5,4 @@ METRICS = "metrics.csv"
 CHECKPOINT = "checkpoint.pt"
 RESULT = "result.json"
 RANGE_TEST = "range_test.json"
+COMPARISON = "comparison.json"  # of several range tests, in the folder that has theirs

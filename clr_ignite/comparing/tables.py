@@ -1,0 +1,73 @@
+"""The table of a comparison: a row for each setting, as numbers and as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from clr_ignite.suggestions import Choice, Standing
+
+Row = dict[str, Any]
+
+
+def rows(choice: Choice, batch_sizes: Mapping[str, int | None]) -> list[Row]:
+    """Setting, base_lr, max_lr, best, spread, rate, seeds, note; with differing batches their size
+    and how many times the first setting's ``max_lr`` each one has."""
+    sizes = [batch_sizes.get(standing.name) for standing in choice.standings]
+    first = choice.standings[0].bounds.max_lr
+    found = []
+    for standing, size in zip(choice.standings, sizes, strict=True):
+        row = _row(standing)
+        if len(set(sizes)) > 1:
+            top = standing.bounds.max_lr
+            row["batch_size"] = size
+            row["max_lr_ratio"] = top / first if top is not None and first else None
+        row["note"] = _note(standing, choice.name)
+        found.append(row)
+    return found
+
+
+def text(choice: Choice, metric: str, batch_sizes: Mapping[str, int | None]) -> str:
+    """The rows under their heads, in columns."""
+    heads = {"best": metric, "rate": "there lr", "batch_size": "batch", "max_lr_ratio": "max_lr x"}
+    table = rows(choice, batch_sizes)
+    shown = [[heads.get(name, name) for name in table[0] if name != "spread"]]
+    for row in table:
+        best = _number(row["best"], 4)
+        if row["seeds"] > 1:
+            best += f" ± {row['spread']:.2g}"
+        cells = row | {"best": best}
+        shown.append([_cell(cells[name]) for name in row if name != "spread"])
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in shown
+    ]
+    return "\n".join(lines)
+
+
+def _row(standing: Standing) -> Row:
+    return {
+        "setting": standing.name,
+        "base_lr": standing.bounds.base_lr,
+        "max_lr": standing.bounds.max_lr,
+        "best": standing.best,
+        "spread": standing.spread,
+        "rate": standing.rate,
+        "seeds": standing.seeds,
+    }
+
+
+def _note(standing: Standing, chosen: str | None) -> str:
+    if standing.name == chosen:
+        return "chosen"
+    return "" if standing.bounds.max_lr is not None else standing.bounds.reason
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else _number(value, 3)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "none" if value is None or math.isnan(value) else f"{value:.{digits}g}"

@@ -1,0 +1,458 @@
+"""compare_range_tests: settings side by side, what is refused, what goes on after a death."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from torch.utils.data import DataLoader
+
+from clr_ignite import (
+    ComparedResult,
+    LRRangeTest,
+    RangeTestResult,
+    RepeatedResult,
+    compare_range_tests,
+)
+from clr_ignite.comparing import compare
+from clr_ignite.schedules import Triangular
+from tests.rigs import Rig
+
+SETTINGS: dict[str, dict[str, Any]] = {"none": {}, "some": {"weight_decay": 0.5}}
+
+
+def set_up(seed: int, weight_decay: float = 0.0, batch_size: int = 8) -> tuple[Any, ...]:
+    torch.manual_seed(seed)
+    rig = Rig(weight_decay=weight_decay)
+    with torch.no_grad():
+        for parameter in rig.model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1 * (1 + seed))
+    loader = DataLoader(rig.loader.dataset, batch_size)
+    saved = {"model": rig.model, "optimizer": rig.optimizer}
+    return rig.trainer, loader, rig.optimizer, saved, rig.with_evaluator(every=2)
+
+
+def compared(
+    setup: Callable[..., Any] = set_up, settings: Any = SETTINGS, **changes: Any
+) -> ComparedResult:
+    options = {"seeds": (0, 1), "start_lr": 0.0, "end_lr": 0.1, "num_iter": 12, "diverge_th": None}
+    return compare_range_tests(setup, settings, **(options | changes))
+
+
+def test_each_test_is_what_it_would_be_alone() -> None:
+    order = []
+
+    def noting(seed: int, **setting: Any) -> tuple[Any, ...]:
+        order.append((seed, setting))
+        return set_up(seed, **setting)
+
+    found = compared(noting)
+    assert order == [(seed, setting) for seed in (0, 1) for setting in SETTINGS.values()]
+    for name, setting in SETTINGS.items():
+        repeated = found.results[name]
+        assert repeated.seeds == (0, 1)
+        for seed, result in zip((0, 1), repeated.results, strict=True):
+            trainer, data, optimizer, saved, own = set_up(seed, **setting)
+            test = LRRangeTest(optimizer, 0.0, 0.1, 12, to_save=saved, diverge_th=None, **own)
+            assert test.run(trainer, data) == result
+    assert found.settings == SETTINGS and found.metrics == ("accuracy", "loss")
+    assert found.alike == [] and found.ended
+
+
+def made(
+    base: float, lowest: float, *, seed: int = 0, rows: int = 80, metric: str = "loss"
+) -> RangeTestResult:
+    """Its loss falls from 2 to ``lowest`` at a rate of ``base``, then it explodes.
+
+    lr    1e-4 ...  base  ... 1
+    loss  2 ------\\______/
+    """
+    result = RangeTestResult(start_lr=1e-4, end_lr=1.0, num_iter=rows, step_mode="exponential")
+    for row in range(rows):
+        lr = 10 ** (-4 + 4 * row / (rows - 1))
+        x = math.log(lr / base)
+        value = 2 - (2 - lowest - 0.01 * seed) * math.exp(x) if x < 0 else lowest + 0.01 * seed + x
+        result.add_row(iteration=row + 1, lr=lr, loss=2.0, evaluation={metric: value})
+    result.epoch_length, result.stop_reason = 20, "completed"
+    return result
+
+
+def of(**tests: list[RangeTestResult]) -> ComparedResult:
+    settings = {name: {"weight_decay": at} for at, name in enumerate(tests)}
+    results = {name: RepeatedResult(range(len(own)), own) for name, own in tests.items()}
+    return ComparedResult(settings, results)
+
+
+HIGH = [made(0.1, 0.5), made(0.1, 0.5, seed=1)]
+LOW = [made(0.02, 0.51), made(0.02, 0.48, seed=1)]
+BAD = [made(0.02, 1.5), made(0.02, 1.5, seed=1)]
+
+
+def test_the_choice_its_bounds_and_its_schedule() -> None:
+    both = of(high=HIGH, low=LOW, bad=BAD)
+    choice = both.choose()
+    assert choice.name == "high" and "low" in choice.reason and "bad" not in choice.reason
+    assert "held-out loss" in choice.reason
+    alone = both.results["high"].suggest()
+    assert [one.bounds for one in choice.standings] == [r.suggest() for r in both.results.values()]
+    found = both.suggest()
+    assert (found.base_lr, found.max_lr, found.lr) == (alone.base_lr, alone.max_lr, alone.lr)
+    assert found.reason == f"{choice.reason}; {alone.reason}"
+    assert both.schedule() == Triangular(alone.base_lr, alone.max_lr, 80)  # type: ignore[arg-type]
+    assert both.schedule(7) == both.results["high"].schedule(7)
+    assert both.schedule().momentum(0.95, 0.85)(80) == pytest.approx(0.85)  # type: ignore[union-attr]
+
+
+def test_the_current_setting_is_kept_where_none_is_clearly_better() -> None:
+    both = of(high=HIGH, low=LOW, bad=BAD)
+    both.current = "low"
+    assert both.choose().name == "low" and both.schedule() == both.results["low"].schedule()
+    both.current = "bad"
+    assert both.choose().name == "high"
+    assert compared(current="some").current == "some"
+    with pytest.raises(ValueError, match="current must be 'none' or 'some', got 'all'"):
+        compared(current="all")
+
+
+def test_the_table_has_a_row_for_each_setting() -> None:
+    both = of(high=HIGH, bad=BAD)
+    high, bad = both.rows()
+    standing = both.choose().standings[0]
+    assert high == {
+        "setting": "high",
+        "base_lr": standing.bounds.base_lr,
+        "max_lr": standing.bounds.max_lr,
+        "best": standing.best,
+        "spread": standing.spread,
+        "rate": standing.rate,
+        "seeds": 2,
+        "note": "chosen",
+    }
+    assert bad["setting"] == "bad" and bad["note"] == ""
+    head, first, second = both.table().splitlines()
+    assert head.split("  ")[0] == "setting" and "held-out loss" in head and "batch" not in head
+    assert first.startswith("high ") and f"{standing.best:.4g} ± {standing.spread:.2g}" in first
+    assert second.startswith("bad ") and first.endswith("chosen")
+    assert str(both) == f"{both.table()}\n\n{both.choose().reason}"
+
+
+def test_a_setting_that_diverges_or_learns_nothing_breaks_nothing() -> None:
+    flat = [made(0.1, 2.0), made(0.1, 2.0)]
+    dead = [RangeTestResult(start_lr=1e-4, end_lr=1.0, num_iter=80, step_mode="exponential")] * 2
+    for result in dead:
+        result.stop_reason = "diverged"
+    both = of(dead=dead, flat=flat, high=HIGH)
+    assert both.metrics == ("loss",) and both.choose().name == "high"
+    table = both.table().splitlines()
+    assert "none" in table[1] and "points are too few" in table[1]
+    assert "did not fall" in table[2] and table[3].endswith("chosen")
+    assert both.choose("loss").name == "high"
+    both.picture()
+    none = of(dead=dead, flat=flat)
+    assert none.choose().name is None and none.suggest().max_lr is None
+    with pytest.raises(ValueError, match="no setting can be trained with: no setting's held-out"):
+        none.schedule()
+
+
+def test_one_seed_that_ends_before_an_evaluation_is_no_curve() -> None:
+    lost = made(0.1, 0.5, rows=0)
+    both = of(high=[HIGH[0], lost], low=LOW)
+    assert [one.seeds for one in both.choose().standings] == [1, 2]
+    assert [one.seeds for one in both.choose("loss").standings] == [1, 2]
+    assert both.results["high"].pairs("loss")[1].reason == "loss was never measured"
+
+
+def test_a_metric_that_one_test_lacks_is_named() -> None:
+    both = of(high=HIGH, other=[made(0.1, 0.5, metric="nll"), made(0.1, 0.5)])
+    with pytest.raises(KeyError, match="metric 'loss' is missing in other, seed 0; in all: none"):
+        both.choose("loss")
+
+
+def test_training_loss_is_read_where_nothing_else_was_measured() -> None:
+    def bare(seed: int, weight_decay: float = 0.0) -> tuple[Any, ...]:
+        return set_up(seed, weight_decay)[:4]
+
+    found = compared(bare)
+    assert "training loss" in found.choose().reason and "training loss" in found.table()
+
+
+def test_batches_of_different_sizes_take_as_many_epochs() -> None:
+    settings = {str(size): {"batch_size": size} for size in (4, 10, 20)}
+    found = compared(settings=settings, num_iter=None, epochs=2.5)
+    steps = [one.results[0].num_iter for one in found.results.values()]
+    assert steps == [25, 10, 5]
+    assert found.batch_sizes == {"4": 4, "10": 10, "20": 20}
+    rows = found.rows()
+    assert [row["batch_size"] for row in rows] == [4, 10, 20]
+    sized = of(high=HIGH, low=LOW)
+    sized.batch_sizes = {"high": 8, "low": None}
+    high, low = sized.rows()
+    assert (high["max_lr_ratio"], low["batch_size"]) == (1.0, None)
+    assert low["max_lr_ratio"] == pytest.approx(low["max_lr"] / high["max_lr"])
+    assert "max_lr x" in sized.table()
+
+
+def test_settings_that_are_not_used_are_named() -> None:
+    def deaf(seed: int, **setting: float) -> tuple[Any, ...]:
+        return set_up(seed)
+
+    with pytest.warns(UserWarning) as said:
+        found = compare_range_tests(deaf, SETTINGS, (0, 1), 0.0, 0.1, 12)
+    texts = [str(one.message) for one in said]
+    assert "setting 'some' asks for weight_decay=0.5, but the param groups" in texts[0]
+    assert "'none' and 'some' with seed 0 are equal, step by step" in texts[1]
+    assert "'none' and 'some' with seed 1 are equal" in texts[2] and len(said) == 3
+    assert {one.filename for one in said} == {__file__}
+    assert found.alike == [("none", "some")]
+    assert found.choose().reason.endswith("does setup use the setting? none and some)")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [({"weight_decay": 0.5}, "weight_decay=0.5, .* SGD have 0.1"), ({"momentum": 0.3}, "have 0.9")],
+)
+def test_an_optimizer_without_what_was_asked_for_is_named(
+    setting: dict[str, float], words: str
+) -> None:
+    def deaf(seed: int, weight_decay: float = 0.0, **rest: float) -> tuple[Any, ...]:
+        return set_up(seed, weight_decay / 5)
+
+    asked = {"a": setting, "b": {"momentum": 0.9}}
+    with pytest.warns(UserWarning) as said:
+        compared(deaf, asked, seeds=(0,))
+    assert re.search(f"setting 'a' asks for .*{words}: does setup pass it on", str(said[0].message))
+
+
+def other(seed: int, decay: float) -> tuple[Any, ...]:
+    return set_up(seed, decay)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"settings": [{}, {}]}, TypeError, "settings must be a mapping of names"),
+        ({"settings": {"a": {}}}, ValueError, r"settings must be at least two, .* \['a'\]"),
+        ({"settings": {"a": {}, 1: {}}}, TypeError, "settings must be named by text, got 1"),
+        ({"settings": {"a": {}, "b": 1e-3}}, TypeError, r"settings\['b'\] must be a dict"),
+        ({"settings": {"a": {}, "b": {1: 2}}}, TypeError, "with text as its keys, got 1"),
+        (
+            {"settings": {"a": {"batch_size": 4}, "b": {}, "c": {"batch_size": 4}}},
+            ValueError,
+            "settings must differ: 'a' and 'c' are both {'batch_size': 4}",
+        ),
+        ({"seeds": (0, 0)}, ValueError, "seeds must be different"),
+        ({"seeds": 3}, TypeError, "seeds must be a sequence of whole numbers, got 3"),
+        ({"setup": other}, TypeError, "setup must take seed for setting 'none': missing"),
+        ({"setup": None}, TypeError, "setup must be callable"),
+        ({"setup": lambda seed, **_: (1, 2)}, TypeError, r"setup must return trainer, .* \(1, 2\)"),
+        ({"epochs": 2}, ValueError, "epochs and num_iter exclude each other, got 2.0 and 12"),
+        ({"epochs": 0, "num_iter": None}, ValueError, "epochs must be greater than 0"),
+        ({"on_row": 3}, TypeError, "on_row must be callable or None, got 3"),
+    ],
+)
+def test_bad_arguments_are_named(changes: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        compared(**changes)
+
+
+def test_epochs_need_a_length() -> None:
+    def endless(seed: int, **setting: float) -> tuple[Any, ...]:
+        trainer, data, *rest = set_up(seed, **setting)
+        return trainer, type("Stream", (), {"__iter__": lambda self: iter(data)})(), *rest
+
+    with pytest.raises(ValueError, match="epochs needs data with a length, .*: give num_iter"):
+        compared(endless, epochs=2, num_iter=None)
+
+
+def test_on_row_sees_the_tests_grow() -> None:
+    seen = []
+
+    def note(growing: ComparedResult) -> None:
+        lengths = {name: [len(r) for r in one.results] for name, one in growing.results.items()}
+        seen.append((lengths, growing.ended, growing.picture().title))
+
+    found = compared(seeds=(0,), on_row=note)
+    assert [sum(map(sum, lengths.values())) for lengths, _, _ in seen] == list(range(1, 25))
+    assert seen[3][:2] == ({"none": [4]}, False)
+    assert seen[3][2] == "0 tests of 2 settings have ended"
+    assert seen[20][2] == "1 tests of 2 settings have ended"
+    assert seen[-1] == ({"none": [12], "some": [12]}, True, found.picture().title)
+
+
+def test_files_hold_everything(tmp_path: Path) -> None:
+    found = compared(current="some")
+    found.to_json(tmp_path / "c.json")
+    again = ComparedResult.from_json(tmp_path / "c.json")
+    assert again == found and again.choose() == found.choose()
+    assert again != compared() and again != 3
+    found.to_csv(tmp_path / "c.csv")
+    with open(tmp_path / "c.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["setting"], row["seed"]) for row in rows[::12]] == [
+        (name, seed) for name in SETTINGS for seed in "01"
+    ]
+    assert [float(row["loss"]) for row in rows[:12]] == list(found.results["none"].results[0].loss)
+
+
+def test_what_json_lacks_is_described(tmp_path: Path) -> None:
+    settings = {
+        "a": {"make": torch.optim.SGD, "eps": math.inf, "betas": (0.9, 0.99)},
+        "b": {"make": torch.optim.AdamW, "where": torch.device("cpu"), "hook": object()},
+    }
+    ComparedResult(settings, of(a=HIGH, b=LOW).results).to_json(tmp_path / "c.json")
+    assert ComparedResult.from_json(tmp_path / "c.json").settings == {
+        "a": {"make": "torch.optim.sgd.SGD", "eps": "inf", "betas": [0.9, 0.99]},
+        "b": {
+            "make": "torch.optim.adamw.AdamW",
+            "where": "device(type='cpu')",
+            "hook": "<object object>",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "clr_ignite range test"}, "not a comparison's file"),
+        ({"settings": 3}, "field 'settings' holds 3"),
+        ({"settings": {}}, "field 'results' holds others than field 'settings'"),
+        ({"results": {"a": {"seeds": [0], "tests": []}}}, "field 'seeds' holds .* for 0 tests"),
+        ({"results": {"a": {"seeds": ["x"], "tests": [{}]}}}, "field 'seeds' holds"),
+        ({"results": {"a": {"seeds": [0], "tests": [3]}}}, "3 is no object"),
+        ({"results": {"a": {"seeds": [0], "tests": [{}]}}}, "missing or unknown fields"),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    path = tmp_path / "c.json"
+    of(a=HIGH, b=LOW).to_json(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=f"c.json cannot be read: .*{words}"):
+        ComparedResult.from_json(path)
+
+
+def test_the_picture(tmp_path: Path) -> None:
+    both = of(high=HIGH, low=LOW)
+    picture = both.picture()
+    assert [(c.name, c.look) for c in picture.curves] == [("high", "thick"), ("low", "line")]
+    assert picture.log and picture.y_label == "held-out loss"
+    assert picture.title == both.choose().reason
+    assert len(picture.marks) == 3
+    assert max(picture.curves[0].spread or ()) > 0
+    axes = both.plot(tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    assert len(axes.collections) == 2
+    assert "<pre>setting" in both._repr_html_() and "<img src" in both._repr_html_()
+    many = of(**{f"s{at}": [made(0.1, 1.9 - 0.1 * at)] for at in range(12)})
+    drawn = many.picture()
+    assert [curve.name for curve in drawn.curves] == [f"s{at}" for at in range(2, 12)]
+    assert len({curve.color for curve in drawn.curves}) == 10
+    assert drawn.title.endswith("(the 10 best of 12 are drawn)")
+    assert drawn.curves[0].spread is None
+
+
+class Killed(BaseException):
+    """Stands for a process that dies."""
+
+
+def dying_at(row: int) -> Callable[..., tuple[Any, ...]]:
+    """A setup whose trainers together are killed in the step of that number."""
+    steps = 0
+
+    def count(engine: Engine) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == row:
+            raise Killed
+
+    def setup(seed: int, **setting: Any) -> tuple[Any, ...]:
+        trainer, data, optimizer, saved, own = set_up(seed, **setting)
+        trainer.add_event_handler(Events.ITERATION_STARTED, count)
+        return trainer, data, optimizer, saved, own | {"keep": [count]}
+
+    return setup
+
+
+@pytest.mark.parametrize("rows", [(1,), (9,), (14, 3), (25, 10, 13), (48,)])
+def test_what_was_broken_off_goes_on(tmp_path: Path, rows: tuple[int, ...]) -> None:
+    whole = compared()
+    for row in rows:
+        with pytest.raises(Killed):
+            compared(dying_at(row), out=tmp_path)
+    assert compared(out=tmp_path) == whole
+
+    def never(seed: int, **setting: Any) -> tuple[Any, ...]:
+        raise AssertionError("a test that has ended is read")
+
+    assert compared(never, out=tmp_path) == whole
+    assert not list(tmp_path.glob("*.pt"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"settings": {"none": {}, "some": {"weight_decay": 0.4}}}, "settings: .*0.5.*, .*0.4"),
+        ({"seeds": (0,)}, r"seeds: \[0, 1\] there, \[0\] asked for"),
+        ({"end_lr": 0.2}, "end_lr: 0.1 there, 0.2 asked for"),
+        ({"diverge_th": 3.0}, "options: {'diverge_th': None} there"),
+    ],
+)  # fmt: skip
+def test_a_folder_of_another_comparison_is_refused(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    compared(out=tmp_path)
+    with pytest.raises(ValueError, match=f"out must be the folder of this comparison, .*{words}"):
+        compared(out=tmp_path, **changes)
+
+
+def test_names_that_are_no_file_names(tmp_path: Path) -> None:
+    settings = {
+        "a/b": {},
+        "a b": {"weight_decay": 0.5},
+        "..": {"weight_decay": 0.1},
+        "": {"batch_size": 4},
+    }
+    found = compared(settings=settings, out=tmp_path / "deep" / "er", seeds=(0,))
+    assert compared(settings=settings, out=tmp_path / "deep" / "er", seeds=(0,)) == found
+    names = sorted(path.name for path in (tmp_path / "deep/er").glob("*.json"))
+    assert names == ["0-a_b-0.json", "1-a_b-0.json", "2-..-0.json", "3--0.json", "settings.json"]
+
+
+def test_two_at_work_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "_LOOK", 0.01)
+    ran: list[tuple[str, int]] = []
+    both_at_work = threading.Barrier(2, timeout=60)
+
+    def work(found: list[ComparedResult]) -> None:
+        def setup(seed: int, **setting: Any) -> tuple[Any, ...]:
+            ran.append((str(setting), seed))
+            if len(ran) <= 2:
+                both_at_work.wait()
+            return set_up(seed, **setting)
+
+        found.append(compared(setup, out=tmp_path))
+
+    found: list[ComparedResult] = []
+    others = [threading.Thread(target=work, args=(found,)) for _ in range(2)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert sorted(ran) == sorted({(str(s), seed) for s in SETTINGS.values() for seed in (0, 1)})
+    assert found[0] == found[1]
+
+
+def test_options_pass_on_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = compared(step_mode="linear", hold=2, seeds=[3])
+    assert found.results["none"].results[0].hold == 2
