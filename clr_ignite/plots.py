@@ -19,6 +19,8 @@ from clr_ignite.schedules import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -35,6 +37,11 @@ _LOOKS: Mapping[str, Mapping[str, Any]] = {
 
 def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
     """Axes on a figure of their own, in inches, outside pyplot's global list."""
+    return new_figure(width, height).add_subplot()
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, outside pyplot's global list."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -42,7 +49,7 @@ def new_axes(width: float = 7.0, height: float = 4.0) -> Axes:
         raise ImportError("plots need matplotlib: pip install clr_ignite[plot]") from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure.add_subplot()
+    return figure
 
 
 def save(axes: Axes, path: str | Path) -> None:
@@ -64,15 +71,17 @@ def draw(picture: Picture, axes: Axes | None = None) -> Axes:
         if (limits := picture.limits(on_right)) is not None:
             side.set_ylim(*limits)
     if right is not axes:
-        right.set_ylabel(picture.right_label)
+        right.set_ylabel(picture.right_label, parse_math=False)
     axes.set_xlabel(picture.x_label)
-    axes.set_ylabel(picture.y_label)
-    axes.set_title("\n".join(textwrap.wrap(picture.title, 90)), fontsize="medium")
+    axes.set_ylabel(picture.y_label, parse_math=False)
+    title = "\n".join(textwrap.wrap(picture.title, 90))
+    axes.set_title(title, fontsize="medium", parse_math=False)
     if picture.log:
         axes.set_xscale("log")
-    axes.legend(
+    legend = axes.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False
     )
+    _as_written(legend)
     return axes
 
 
@@ -144,7 +153,7 @@ def plot_curves(
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    _as_written(axes.legend(fontsize="small"))
     return axes
 
 
@@ -155,6 +164,12 @@ def plot_schedules(
     iterations = count("iterations", iterations)
     curves = {label: sampled(schedule, iterations) for label, schedule in schedules.items()}
     return plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)
+
+
+def _as_written(legend: Legend) -> None:
+    """Names are anybody's: a dollar sign in one begins no formula."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _line(axes: Axes, curve: pictures.Curve) -> Line2D:

@@ -21,7 +21,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "clr_ignite").rglob("*.py")
 }
-EXTRAS = ("matplotlib", "torchvision", "sklearn", "PIL", "visdom", "tornado", "ray")
+EXTRAS = ("matplotlib", "torchvision", "sklearn", "scipy", "PIL", "visdom", "tornado", "ray")
 DATA = {"clr_ignite/py.typed", "clr_ignite/live/visdom_assets.json"}
 BUILD = "from setuptools import build_meta as b; b.build_sdist({0!r}); b.build_wheel({0!r})"
 # Run with -W error and without the extras: a finder that knows none of them stands first.

@@ -12,7 +12,7 @@ import pytest
 from clr_ignite import RangeTestResult, RepeatedResult
 from clr_ignite.live.windows import plotly
 from clr_ignite.pictures import Better, Curve, Picture, better, sampled, thinned
-from clr_ignite.plots import draw
+from clr_ignite.plots import draw, plot_curves
 from clr_ignite.result.curves import picture_of
 from clr_ignite.schedules import Triangular
 from clr_ignite.suggestions import Bounds
@@ -187,6 +187,16 @@ def test_a_step_that_was_skipped_leaves_valid_json() -> None:
     result.add_row(iteration=21, lr=None, loss=1.0)
     (loss, *_) = plotly(result.picture())["data"]
     assert loss["x"][-1] is None and loss["x"][:-1] == list(result.lr)[:-1]
+
+
+def test_a_dollar_sign_in_a_name_begins_no_formula() -> None:
+    odd = r"$\frac{x$"
+    curves = [Curve(odd, [1, 2], [3, 4], right=right) for right in (False, True)]
+    for axes in (
+        draw(Picture(curves, y_label=odd, right_label=odd, title=odd, log=True)),
+        plot_curves({odd: ([1, 2], [3, 4])}, x_label="x", y_label="y"),
+    ):
+        axes.figure.canvas.draw()
 
 
 def test_the_draw_goes_on_given_axes() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from clr_ignite import RangeTestResult
 from clr_ignite.cifar10.experiments import FAMILIES
-from clr_ignite.cifar10.report import write_report
+from clr_ignite.cifar10.report import write, write_report
 from tests.pages import blocks
 
 ROOT = Path(__file__).parent.parent
@@ -74,12 +75,17 @@ def test_a_result_is_that_of_its_rows(run: Path) -> None:
     assert all("+changes" not in place["commit"] for place in config["environments"])
 
 
-def test_the_report_is_that_of_the_runs(tmp_path: Path) -> None:
+def test_the_report_is_that_of_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for drawing in ("draw_accuracies", "draw_overview", "draw_rates"):
+        monkeypatch.setattr(write, drawing, lambda shown, path: path.touch())
+    monkeypatch.setattr(RangeTestResult, "plot", lambda result, path, metric: path.touch())
     tests = sorted((ROOT / "results").glob("range-test-*"))
     text = write_report([*RUNS, *tests], tmp_path)
     assert (ROOT / "results/report/report.md").read_text() == text
     pictures = {path.name for path in tmp_path.glob("*.png")}
     assert pictures == {path.name for path in (ROOT / "results/report").glob("*.png")}
+    linked = set(re.findall(r"\]\(([^)]+\.png)\)", text))
+    assert linked == pictures
 
 
 def rows_of(text: str, first_cell: str) -> dict[str, list[str]]:
@@ -99,7 +105,7 @@ def test_the_table_of_the_reproduction_is_the_reports() -> None:
     assert page.keys() == report.keys() - elsewhere | headline
     for name, (iterations, accuracy, published) in page.items():
         assert (iterations, accuracy) == (report[name][0], report[name][2])
-        assert published == report[name][3].partition(" (")[0]
+        assert published == report[name][4].partition(" (")[0]
 
 
 def test_the_readmes_rows_are_means_of_runs_with_their_intervals() -> None:
@@ -140,7 +146,7 @@ def test_the_solvers_table_is_the_reports() -> None:
     for solver, (_, *cells) in page.items():
         fixed, triangular = (report[f"full-{solver.lower()}-{s}"] for s in ("fixed", "triangular"))
         assert triangular[1].endswith(", iteration 24000")
-        stated = [fixed[2], fixed[3], triangular[1], triangular[2], triangular[3]]
+        stated = [fixed[2], fixed[4], triangular[1], triangular[2], triangular[4]]
         assert cells == [cell.partition(" (")[0] for cell in stated]
 
 

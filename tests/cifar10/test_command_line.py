@@ -19,18 +19,16 @@ import pytest
 import torch
 
 from clr_ignite import RangeTestResult
-from clr_ignite.cifar10 import report
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.cli import options
 from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.cli.speaking import describe
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS
-from clr_ignite.cifar10.report import pictures
-from clr_ignite.cifar10.report.groups import grouped, read_run
-from clr_ignite.cifar10.runs.records import Evaluation
-from clr_ignite.cifar10.runs.result import result_of
+from clr_ignite.cifar10.report import write_report
+from clr_ignite.cifar10.report.groups import read_run
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
+from tests.cifar10.folders import finished_run, swept
 
 COMMANDS = (
     "range-test",
@@ -59,18 +57,6 @@ def little_data(monkeypatch: pytest.MonkeyPatch) -> None:
         return DataSet("digits", whole.classes, train, test)
 
     monkeypatch.setattr(options, "load", few)
-
-
-def swept(path: Path, **changes: Any) -> Path:
-    """A range test's file whose bounds are about 0.002 and 0.008."""
-    result = RangeTestResult(start_lr=0.0, end_lr=0.02, num_iter=80, step_mode="linear")
-    for row in range(80):
-        lr = 0.02 * row / 79
-        height = min(1.0, max(0.0, (lr - 0.002) / 0.006))
-        result.add_row(iteration=row + 1, lr=lr, loss=2.3 - height, evaluation={"accuracy": height})
-    result.stop_reason = "completed"
-    result.to_json(path)
-    return path
 
 
 FIXED = ("train", "--out", "x", "--schedule", "Fixed(0.1)", "--iterations", "2")
@@ -520,8 +506,9 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ends = [100 * next(r["eval_accuracy"] for r in one if r["iteration"] == 8) for one in rows]
     mean, spread = sum(ends) / 2, abs(ends[0] - ends[1]) / 2**0.5
     assert f"{mean:.2f} ± {spread:.2f} (n = 2), iteration 8" in triangular
+    assert "](accuracy-quick.png)" in text and "](schedules-quick.png)" in text
     last = 100 * RunFolder(tmp_path / "fixed").rows()[-1]["eval_accuracy"]
-    assert f"| no cycle ended | {last:.2f} (single run) | - | - |" in fixed
+    assert f"| no cycle ended | {last:.2f} (single run) | - | - | a |" in fixed
     assert "Not run" not in text  # digits have no table
 
 
@@ -533,218 +520,6 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     assert main([*FIXED, "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
     assert "sklearn" in said and said.endswith(": pip install clr_ignite[cifar10]\n")
-
-
-def evaluated(iteration: int, accuracy: float) -> Evaluation:
-    return {
-        "iteration": iteration,
-        "lr": 0.1,
-        "train_loss": 1.0,
-        "eval_loss": 1.0,
-        "eval_accuracy": accuracy,
-        "cycle_end": 0,
-    }
-
-
-def finished_run(path: Path, name: str, seed: int, accuracies: list[float]) -> Path:
-    """A run folder of a row of the table, as if it had been trained on CIFAR-10."""
-    folder = RunFolder(path)
-    path.mkdir()
-    place = {"device": "cpu, X", "threads": 1, "torch": "2", "commit": "0123456789"}
-    classes = "airplane automobile bird cat deer dog frog horse ship truck".split()
-    experiment = EXPERIMENTS[name].experiment
-    folder.write_json(
-        folder.config,
-        {
-            "experiment": experiment.to_dict(),
-            "seed": seed,
-            "data": {"classes": classes},
-            "environments": [place],
-        },
-    )
-    step = experiment.iterations // len(accuracies)
-    for number, accuracy in enumerate(accuracies, start=1):
-        folder.append_row(evaluated(number * step, accuracy))
-    folder.write_json(folder.result, result_of(folder, experiment, 1.0))
-    return path
-
-
-def test_the_report_says_where_convolutions_were_rounded(tmp_path: Path) -> None:
-    run = finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7])
-    config = json.loads((run / "config.json").read_text())
-    other = {"device": "GPU Y", "tf32": True, "threads": 2}
-    config["environments"].append(config["environments"][0] | other)
-    (run / "config.json").write_text(json.dumps(config))
-    text = report.write_report([run], tmp_path / "report")
-    assert "cpu, X, 1 thread, torch 2" in text
-    assert "GPU Y, TensorFloat-32, 2 threads, torch 2" in text
-
-
-def test_the_report_says_when_a_row_caught_up_and_what_has_not_run(tmp_path: Path) -> None:
-    runs = [
-        finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7]),
-        # The mean of two is 0.8 for the first time at the second of five evaluations.
-        finished_run(tmp_path / "tri-0", "full-triangular2", 0, [0.7, 0.9, 0.8, 0.9, 0.9]),
-        finished_run(tmp_path / "tri-1", "full-triangular2", 1, [0.85, 0.7, 0.85, 0.9, 0.9]),
-        finished_run(tmp_path / "fixed", "full-fixed", 0, [0.9, 0.8]),
-    ]
-    text = report.write_report(runs, tmp_path / "report")
-    fixed, triangular2, decay = text.splitlines()[2:5]  # in the table's order
-    assert fixed.startswith("| full-fixed | 70,000 |") and "| - | a |" in fixed
-    assert "| 90.00 ± 0.00 (n = 2) | 81.4 (" in triangular2
-    assert "| full-fixed: 10,000 | a |" in triangular2
-    assert "| full-fixed: not reached | a |" in decay
-    missing = re.search("^Not run: (.*).$", text, re.M)
-    there = {"full-decay", "full-triangular2", "full-fixed"}
-    assert missing and set(missing[1].split(", ")) == set(EXPERIMENTS) - there
-
-
-def test_seeds_that_diverged_are_named_and_not_averaged(tmp_path: Path) -> None:
-    def row(path: Path, number: int, **changes: float) -> None:
-        lines = (path / "metrics.csv").read_text().splitlines()
-        cells = dict(zip(lines[0].split(","), lines[number].split(","), strict=True))
-        lines[number] = ",".join(str(v) for v in (cells | changes).values())
-        (path / "metrics.csv").write_text("\n".join(lines) + "\n")
-        folder = RunFolder(path)
-        folder.write_json(folder.result, result_of(folder, EXPERIMENTS["full-exp"].experiment, 1.0))
-
-    accuracies = {"bad": [0.6, 0.1], "one": [0.7, 0.8], "two": [0.7, 0.9]}
-    paths = [
-        finished_run(tmp_path / name, "full-exp", seed, found)
-        for seed, (name, found) in enumerate(accuracies.items())
-    ]
-    for path in paths:
-        row(path, 1, cycle_end=1)
-    for path in paths[1:]:
-        row(path, 2, cycle_end=1)
-    row(paths[0], 2, train_loss=float("nan"), iteration=36_000)  # where it stopped
-    line = report.write_report(paths, tmp_path / "report").splitlines()[2]
-    assert "| full-exp, 1 of 3 diverged | 70,000 | 85.00 ± 7.07 (n = 2) | 85.00 ± 7.07 (" in line
-    group = grouped([read_run(path) for path in paths])[0]
-    assert group.curve == pytest.approx({35_000: 0.7, 70_000: 0.85})
-    assert group.ends == [35_000, 70_000]
-    alone = grouped([read_run(paths[0])])[0]
-    assert alone.accuracy == 0.1  # where all diverged that is what there is
-
-
-def test_runs_and_range_tests_of_the_same_name_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[list[str]] = []
-    monkeypatch.setattr(pictures, "accuracy", lambda curves, path: drawn.append(list(curves)))
-    words = ["--iterations", "4", "--eval-every", "4", "--schedule", "Triangular(0.001, 0.006, 5)"]
-    assert train(tmp_path / "a", *words) == 0
-    assert train(tmp_path / "b", *words, "--no-multipliers") == 0
-    assert train(tmp_path / "c", *words[:-1], "Triangular(0.001, 0.006, 7)") == 0
-    for name in ("first", "second"):
-        (tmp_path / name / "sweep").mkdir(parents=True)
-        swept(tmp_path / name / "sweep/range_test.json")
-    paths = [tmp_path / name for name in ("a", "b", "c", "first/sweep", "second/sweep")]
-    text = report.write_report(paths, tmp_path / "report")
-    triangular = "Triangular(base_lr=0.001, max_lr=0.006, step_size=5)"
-    cells = [line.split(" | ")[0] for line in text.splitlines()[2:5]]
-    assert cells == [
-        f"| {triangular}, multipliers True",
-        f"| {triangular}, multipliers False",
-        f"| {triangular.replace('5)', '7)')}",
-    ]
-    assert drawn == [
-        [
-            "Triangular(0.001, 0.006, 5), multipliers True, single run",
-            "Triangular(0.001, 0.006, 5), multipliers False, single run",
-            "Triangular(0.001, 0.006, 7), single run",
-        ]
-    ]
-    assert "Range test sweep, 0" in text and "Range test sweep (2), 0" in text
-    assert (tmp_path / "report/sweep (2).png").exists()
-
-
-def test_an_earlier_report_among_the_folders_is_passed_over(tmp_path: Path) -> None:
-    run = finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7])
-    text = report.write_report([run], tmp_path / "report")
-    assert report.write_report([run, tmp_path / "report"], tmp_path / "other") == text
-    with pytest.raises(RunError, match="no run and no range test, only reports"):
-        report.write_report([tmp_path / "report"], tmp_path / "other")
-
-
-def test_rows_are_drawn_by_family_with_the_row_that_they_are_held_against(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: dict[str, tuple[list[str], str]] = {}
-
-    def saved(axes: Any, path: Path) -> None:
-        labels = [text.get_text() for text in axes.get_legend().get_texts()]
-        drawn[path.name] = labels, axes.get_xscale()
-
-    monkeypatch.setattr(pictures, "save", saved)
-    names = ("full-muon-1500", "quick-caffe", "full-decay", "full-fixed", "full-adam-fixed")
-    runs = [finished_run(tmp_path / name, name, 0, [0.5, 0.7]) for name in names]
-    report.write_report(runs, tmp_path / "report")
-    assert {name: drawn[name] for name in drawn if name.startswith("accuracy")} == {
-        "accuracy-full.png": (
-            ["full-fixed, single run", "full-decay, single run"],
-            "linear",
-        ),
-        "accuracy-full-shorter.png": (
-            ["full-fixed, single run", "full-muon-1500, single run"],
-            "log",
-        ),
-        "accuracy-full-solvers.png": (
-            ["full-fixed, single run", "full-adam-fixed, single run"],
-            "linear",
-        ),
-        "accuracy-quick.png": (["quick-caffe, single run"], "linear"),
-    }
-    assert drawn["schedules-full-shorter.png"][0] == ["full-fixed", "full-muon-1500"]
-
-
-def test_the_report_joins_runs_on_the_same_data_under_two_names(tmp_path: Path) -> None:
-    runs = []
-    for seed, accuracy in enumerate((0.7, 0.8)):
-        runs.append(finished_run(tmp_path / str(seed), "full-decay", seed, [accuracy]))
-        config = json.loads((runs[-1] / "config.json").read_text())
-        config["data"] |= {"name": f"folder {seed}", "train": "ab", "test": "cd"}
-        (runs[-1] / "config.json").write_text(json.dumps(config))
-    assert "75.00 ± 7.07 (n = 2)" in report.write_report(runs, tmp_path / "report")
-    config["data"]["train"] = "other pictures"
-    (runs[-1] / "config.json").write_text(json.dumps(config))
-    assert "70.00 (single run)" in report.write_report(runs, tmp_path / "report")
-
-
-def test_the_report_shows_range_tests(tmp_path: Path) -> None:
-    (tmp_path / "range").mkdir()
-    swept(tmp_path / "range/range_test.json")
-    text = report.write_report([tmp_path / "range"], tmp_path / "report")
-    assert text.startswith(
-        "\nRange test range, 0 to 0.02 in 80 steps, by accuracy and the paper's rule: base_lr 0.002"
-    )
-    assert (tmp_path / "report/range.png").exists()
-
-
-def test_a_range_test_without_accuracy_is_shown_by_its_loss(tmp_path: Path) -> None:
-    result = RangeTestResult.from_json(swept(tmp_path / "range_test.json"))
-    result.evaluation.clear()
-    result.to_json(tmp_path / "range_test.json")
-    text = report.write_report([tmp_path], tmp_path / "report")
-    assert "in 80 steps: base_lr" in text and "training loss is lowest" in text
-
-
-def test_a_range_test_is_called_what_its_folder_is_also_from_inside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "range").mkdir()
-    swept(tmp_path / "range/range_test.json")
-    monkeypatch.chdir(tmp_path / "range")
-    assert "Range test range, 0" in report.write_report([Path(".")], Path("../report"))
-    assert (tmp_path / "report/range.png").exists()
-
-
-def test_a_bar_in_a_name_is_no_column(tmp_path: Path) -> None:
-    run = finished_run(tmp_path / "own", "full-decay", 0, [0.5, 0.7])
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps(config | {"name": "mine|yours"}))
-    lines = report.write_report([run], tmp_path / "report").splitlines()
-    assert lines[2].startswith(r"| mine\|yours | 25,000 | ")
 
 
 @pytest.mark.parametrize("first", ["train", "range-test"])
@@ -813,27 +588,6 @@ def test_reproduce(
     lines = ("iteration 2 of 2: ", r"\d+.\d\d % \(test\) at iteration 2")
     for line, start in zip(said, (r"MultiStep\(", *lines, r"OneCycle\(", *lines), strict=True):
         assert re.match(f".*, seed 1: {start}", line)
-
-
-def test_the_report_shows_published_values_on_cifar10_alone(tmp_path: Path) -> None:
-    path = finished_run(tmp_path / "run", "full-triangular2", 0, [0.7])
-    run = read_run(path)
-    assert run.name == "full-triangular2" and run.entry is not None and run.entry.published == 81.4
-    config = json.loads((path / "config.json").read_text())
-    (path / "config.json").write_text(json.dumps(config | {"data": {"classes": ["0", "1"]}}))
-    assert (read_run(path).name, read_run(path).entry) == ("full-triangular2", None)
-
-
-def test_a_run_is_called_what_its_folder_says(tmp_path: Path) -> None:
-    """A folder of an earlier version says nothing: it is called as the table calls its equal."""
-    path = finished_run(tmp_path / "run", "full-decay", 0, [0.7])
-    config = json.loads((path / "config.json").read_text())
-    assert "name" not in config and read_run(path).name == "full-decay"
-    (path / "config.json").write_text(json.dumps(config | {"name": "mine"}))
-    assert (read_run(path).name, read_run(path).entry) == ("mine", None)
-    del config["experiment"]["order"]  # nor did earlier versions know all settings
-    (path / "config.json").write_text(json.dumps(config))
-    assert read_run(path).name == "full-decay"
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
@@ -948,7 +702,7 @@ def watching(folder: Path) -> Iterator[list[str]]:
 def test_the_report_refuses_what_is_no_finished_run(tmp_path: Path) -> None:
     assert train(tmp_path / "a", "--iterations", "2") == 0
     with pytest.raises(RunError, match="same experiment and seed are given twice"):
-        report.write_report([tmp_path / "a", tmp_path / "a"], tmp_path / "out")
+        write_report([tmp_path / "a", tmp_path / "a"], tmp_path / "out")
     (tmp_path / "a/result.json").unlink()
     with pytest.raises(RunError, match="unfinished run: start it again"):
         read_run(tmp_path / "a")

@@ -20,7 +20,7 @@ from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.reproducing import jobs
 from clr_ignite.cifar10.reproducing.executors import here
-from tests.cifar10.test_command_line import swept
+from tests.cifar10.folders import swept
 
 STEPS = 12  # after which a command is interrupted: whoever asks for 2**60 iterations may have them
 ODD = [

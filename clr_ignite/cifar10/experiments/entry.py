@@ -20,10 +20,12 @@ class Entry:
         experiment: what is trained.
         published: the accuracy printed there, in percent; None for one of our own.
         source: where.
-        against: the entry whose final accuracy this one's iterations are held against.
+        against: the entry whose final accuracy this one's is held against.
+        title: what is special about it, in words, as pictures of its net call it.
     """
 
     experiment: Experiment
     published: float | None
     source: str
     against: str
+    title: str = ""

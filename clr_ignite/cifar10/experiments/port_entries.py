@@ -23,6 +23,7 @@ _PORT_TABLES = "coxy1989/clr, results of January 2019 (single run)"
 
 
 def _port(
+    title: str,
     schedule: Schedule,
     iterations: int,
     published: float | None,
@@ -34,9 +35,10 @@ def _port(
     """The quick net as the first PyTorch port has it."""
     port = {"model": "quick", "pixels": "unit", "pooling": "floor", "init": "torch"}
     experiment = Experiment(schedule=schedule, iterations=iterations, **port | changes)
-    return Entry(experiment, published, source, against)
+    return Entry(experiment, published, source, against, title)
 
 
+_PLAIN: dict[str, Any] = {"multipliers": False}
 _PORT_BOUNDS = (0.0025, 0.01, 2_000)
 _PORT_POLICIES: Mapping[str, tuple[Schedule, int, float, float]] = {
     # Schedule, iterations, accuracy there with and without multipliers (biases at twice the rate).
@@ -52,23 +54,35 @@ def port_tables() -> dict[str, Entry]:
     """The headline and the tables, with and without multipliers."""
     rows = {
         "quick-ancestor-triangular": _port(
-            Triangular(*_PORT_BOUNDS), 20_000, 75.9, _PORT, multipliers=False
+            "triangular for 20,000", Triangular(*_PORT_BOUNDS), 20_000, 75.9, _PORT, **_PLAIN
         ),
-        "quick-ancestor-fixed": _port(CAFFE_FIXED, 70_000, 75.9, _PORT, multipliers=False),
+        "quick-ancestor-fixed": _port("fixed rate", CAFFE_FIXED, 70_000, 75.9, _PORT, **_PLAIN),
     }
     for name, (schedule, iterations, with_them, without) in _PORT_POLICIES.items():
         for suffix, published, multipliers in (("-mults", with_them, True), ("", without, False)):
             long = "-35k" if name == "triangular" else ""  # the headline stops at 20,000
-            rows.setdefault(
-                f"quick-ancestor-{name}{long}{suffix}",
-                _port(schedule, iterations, published, _PORT_TABLES, multipliers=multipliers),
+            row = _port(
+                _titled(name, multipliers),
+                schedule,
+                iterations,
+                published,
+                _PORT_TABLES,
+                multipliers=multipliers,
             )
+            rows.setdefault(f"quick-ancestor-{name}{long}{suffix}", row)
     # What the port called exp_range was a second run of exp; this is the policy itself.
     policy = ExpRange(*_PORT_BOUNDS, 0.99994)
     for suffix, multipliers in (("-mults", True), ("", False)):
         name = f"quick-ancestor-exp-range{suffix}"
-        rows[name] = _port(policy, 70_000, None, OURS, multipliers=multipliers)
+        rows[name] = _port(
+            _titled("exp_range", multipliers), policy, 70_000, None, OURS, multipliers=multipliers
+        )
     return rows
+
+
+def _titled(policy: str, multipliers: bool) -> str:
+    title = {"fixed": "fixed rate", "exp": "exp from 0.01"}.get(policy, policy)
+    return title + ", with multipliers" * multipliers
 
 
 def port_first_tries() -> dict[str, Entry]:
@@ -81,8 +95,10 @@ def port_first_tries() -> dict[str, Entry]:
         "exp": (Exponential(0.001, 0.99994), 70_000, 68.68),
         "exp-range": (ExpRange(0.001, 0.006, 2_000, 0.99994), 42_000, 75.69),
     }
+    titles = {"fixed": "fixed rate", "exp-range": "exp_range"}
     rows = {
         f"quick-ancestor-early-{name}": _port(
+            titles.get(name, name),
             *policy,
             source,
             against="quick-ancestor-early-fixed",
@@ -96,7 +112,6 @@ def port_first_tries() -> dict[str, Entry]:
     for name in ("triangular2", "decay"):
         row = rows[f"quick-ancestor-early-{name}"]
         started = replace(row.experiment, init="torch")
-        rows[f"quick-ancestor-early-{name}-torch"] = replace(
-            row, experiment=started, published=None, source=OURS
-        )
+        title = f"{name}, torch's initial weights"
+        rows[f"quick-ancestor-early-{name}-torch"] = Entry(started, None, OURS, row.against, title)
     return rows

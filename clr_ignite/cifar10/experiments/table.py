@@ -40,41 +40,54 @@ _SMITH = "arXiv:1506.01186, Table 1"
 
 
 def _full(
-    schedule: Schedule, iterations: int, published: float | None, source: str, **changes: Any
+    title: str,
+    schedule: Schedule,
+    iterations: int,
+    published: float | None = None,
+    source: str = OURS,
+    **changes: Any,
 ) -> Entry:
     """Caffe's full net as its files have it."""
     experiment = Experiment(schedule=schedule, iterations=iterations, **changes)
-    return Entry(experiment, published, source, "full-fixed")
+    return Entry(experiment, published, source, "full-fixed", title)
 
 
 def _in_order(row: Entry, against: str) -> Entry:
     """``row`` with the images in one order in every epoch, as Caffe reads them."""
-    return replace(row, experiment=replace(row.experiment, order="fixed"), against=against)
+    experiment = replace(row.experiment, order="fixed")
+    title = f"{row.title.removesuffix(', shuffled')}, images in one order"
+    return replace(row, experiment=experiment, against=against, title=title)
 
 
 _PAPER = {
-    "full-fixed": _full(CAFFE_FIXED, 70_000, 81.4, _SMITH),
-    "full-triangular2": _full(TABLE2, 25_000, 81.4, f"{_SMITH} with Table 2"),
-    "full-decay": _full(PAPERS_DECAY, 25_000, 78.5, _SMITH),
-    "full-exp-range": _full(ExpRange(0.001, 0.006, 2_000, 0.99994), 42_000, 82.2, _SMITH),
-    "full-exp": _full(Exponential(0.001, 0.99994), 70_000, 79.1, _SMITH),
+    "full-fixed": _full("SGD, fixed rate", CAFFE_FIXED, 70_000, 81.4, _SMITH),
+    "full-triangular2": _full(
+        "triangular2 (Table 2)", TABLE2, 25_000, 81.4, f"{_SMITH} with Table 2"
+    ),
+    "full-decay": _full("decay policy", PAPERS_DECAY, 25_000, 78.5, _SMITH),
+    "full-exp-range": _full(
+        "exp_range", ExpRange(0.001, 0.006, 2_000, 0.99994), 42_000, 82.2, _SMITH
+    ),
+    "full-exp": _full("exp", Exponential(0.001, 0.99994), 70_000, 79.1, _SMITH),
 }
 _CONTROLS = {
     # Table 2's drops by ten at the same iterations, without its cycles.
     "full-decay-drops": _full(
+        "decay policy with Table 2's drops",
         Chain((PAPERS_DECAY, 16_000), (Fixed(0.0001), 6_000), (Fixed(0.00001), 3_000)),
         25_000,
-        None,
-        OURS,
     ),
     "full-exp-range-amplitude": _full(
-        ExpRange(0.001, 0.006, 2_000, 0.99994, scale="amplitude"), 42_000, None, OURS
+        "exp_range, lower bound kept",
+        ExpRange(0.001, 0.006, 2_000, 0.99994, scale="amplitude"),
+        42_000,
     ),
     "full-fixed-order": _in_order(_PAPER["full-fixed"], "full-fixed"),
     "full-triangular2-order": _in_order(_PAPER["full-triangular2"], "full-fixed-order"),
 }
 _LATER = {
     "full-1cycle": _full(
+        "1cycle, batch 128",
         _ONE_CYCLE,
         9_750,
         81.3,
@@ -87,11 +100,11 @@ _LATER = {
 }
 
 
-def _own(iterations: int, shape: Mapping[str, float], **changes: Any) -> Entry:
+def _own(title: str, iterations: int, shape: Mapping[str, float], **changes: Any) -> Entry:
     """A rise, a level and a fall to 0, evaluated with averaged weights; every setting was chosen
     on 5,000 held-out training images, as results/README.md says."""
     rate, momentum = trapezoid(iterations, **shape)
-    return _full(rate, iterations, None, OURS, momentum=momentum, **changes)
+    return _full(title, rate, iterations, momentum=momentum, **changes)
 
 
 _SGD = {"max_lr": 0.005, "rise": 0.15, "level": 0.5, "momentum": 0.85}
@@ -99,7 +112,15 @@ _MUON = {"max_lr": 0.01, "rise": 0.05, "level": 0.2, "momentum": 0.85}
 
 # A tenth and a fifth of the images of the fixed run.
 _TRAPEZOIDS = {
-    name: _own(length, _SGD, ema_decay=decay, batch_size=50, nesterov=True, weight_decay=0.001)
+    name: _own(
+        f"rise and fall, {length:,} of batch 50",
+        length,
+        _SGD,
+        ema_decay=decay,
+        batch_size=50,
+        nesterov=True,
+        weight_decay=0.001,
+    )
     for name, length, decay in (
         ("full-trapezoid", 14_000, 0.995),
         ("full-trapezoid-28k", 28_000, 0.9975),
@@ -108,6 +129,7 @@ _TRAPEZOIDS = {
 # A tenth of the images, a fourteenth and fewer; the average spans the same share of each run.
 _MUONS = {
     f"full-muon-{length}": _own(
+        f"Muon, {length:,} iterations",
         length,
         _MUON,
         ema_decay=round(1 - 50 / length, 4),
@@ -121,11 +143,11 @@ _MUONS = {
 _SOLVERS: Mapping[str, tuple[dict[str, Any], tuple[float, float], tuple[float, ...]]] = {
     # Arguments, bounds and the paper's accuracies: fixed at the lower bound, triangular for 25,000
     # iterations and, of two, for 70,000.
-    "nesterov": ({"nesterov": True}, (0.001, 0.006), (82.1, 81.3)),
-    "adam": ({"optimizer": "adam"}, (0.0005, 0.002), (81.4, 79.8, 81.1)),
-    "rmsprop": ({"optimizer": "rmsprop", "momentum": 0.0}, (0.0001, 0.0003), (75.2, 72.8, 75.1)),
-    "adagrad": ({"optimizer": "adagrad", "momentum": 0.0}, (0.003, 0.035), (74.6, 76.0)),
-    "adadelta": ({"optimizer": "adadelta", "momentum": 0.0}, (0.01, 0.1), (67.3, 67.3)),
+    "Nesterov": ({"nesterov": True}, (0.001, 0.006), (82.1, 81.3)),
+    "Adam": ({"optimizer": "adam"}, (0.0005, 0.002), (81.4, 79.8, 81.1)),
+    "RMSprop": ({"optimizer": "rmsprop", "momentum": 0.0}, (0.0001, 0.0003), (75.2, 72.8, 75.1)),
+    "AdaGrad": ({"optimizer": "adagrad", "momentum": 0.0}, (0.003, 0.035), (74.6, 76.0)),
+    "AdaDelta": ({"optimizer": "adadelta", "momentum": 0.0}, (0.01, 0.1), (67.3, 67.3)),
 }
 
 
@@ -135,22 +157,31 @@ def _solvers() -> dict[str, Entry]:
     source = "arXiv:1506.01186, section 4.1"
     for name, (arguments, (low, high), accuracies) in _SOLVERS.items():
         policy = Triangular(low, high, 2_000)
-        runs: dict[str, tuple[Schedule, int]] = {
-            "fixed": (MultiStep(low, (60_000, 65_000), 0.1), 70_000),
-            "triangular": (policy, 25_000),
-            "triangular-70k": (policy, 70_000),
+        runs: dict[str, tuple[str, Schedule, int]] = {
+            "fixed": ("fixed rate", MultiStep(low, (60_000, 65_000), 0.1), 70_000),
+            "triangular": ("triangular", policy, 25_000),
+            "triangular-70k": ("triangular for 70,000", policy, 70_000),
         }
         for (suffix, run), accuracy in zip(runs.items(), accuracies, strict=False):
-            rows[f"full-{name}-{suffix}"] = _full(*run, accuracy, source, **arguments)
+            way, schedule, iterations = run
+            row = _full(f"{name}, {way}", schedule, iterations, accuracy, source, **arguments)
+            rows[f"full-{name.lower()}-{suffix}"] = row
     # Table 2's drops between the same bounds: whether the paper's triangular runs had them.
-    for name in ("nesterov", "adam"):
+    for name in ("Nesterov", "Adam"):
         arguments, bounds, _ = _SOLVERS[name]
-        rows[f"full-{name}-table2"] = _full(_table2(*bounds), 25_000, None, OURS, **arguments)
+        row = _full(f"{name}, with Table 2's drops", _table2(*bounds), 25_000, **arguments)
+        rows[f"full-{name.lower()}-table2"] = row
     return rows
 
 
 _QUICK = Experiment(schedule=MultiStep(0.001, (4_000,), 0.1), iterations=5_000, model="quick")
-_LOG = Entry(_QUICK, 75.33, "Caffe examples/cifar10, log in the readme", "quick-caffe")
+_LOG = Entry(
+    _QUICK,
+    75.33,
+    "Caffe examples/cifar10, log in the readme",
+    "quick-caffe",
+    "Caffe's recipe, shuffled",
+)
 _CAFFE = {"quick-caffe": _LOG, "quick-caffe-order": _in_order(_LOG, "quick-caffe-order")}
 
 FAMILIES: Mapping[str, Mapping[str, Entry]] = {

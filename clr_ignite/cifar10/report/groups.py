@@ -80,9 +80,12 @@ class Group:
     @property
     def curve(self) -> dict[int, float]:
         """Mean accuracy (0..1) by iteration, where all stable runs were evaluated."""
-        curves = [{r["iteration"]: r["eval_accuracy"] for r in run.rows} for run in self.stable]
-        shared = sorted(set.intersection(*map(set, curves)))
-        return {at: statistics.mean(curve[at] for curve in curves) for at in shared}
+        return {at: statistics.mean(values) for at, values in self._evaluated.items()}
+
+    @property
+    def spread(self) -> dict[int, float]:
+        """The standard deviation of the stable runs at the iterations of the curve."""
+        return {at: statistics.stdev(values) for at, values in self._evaluated.items()}
 
     @property
     def ends(self) -> list[int]:
@@ -90,9 +93,21 @@ class Group:
         return [row["iteration"] for row in self.stable[0].rows if row["cycle_end"]]
 
     @property
+    def accuracies(self) -> list[float]:
+        """Of each stable run at the end, 0..1."""
+        return [run.summary["accuracy"] for run in self.stable]
+
+    @property
     def accuracy(self) -> float:
         """The mean of the stable runs at the end, 0..1."""
-        return statistics.fmean(run.summary["accuracy"] for run in self.stable)
+        return statistics.fmean(self.accuracies)
+
+    @cached_property
+    def _evaluated(self) -> dict[int, list[float]]:
+        """The stable runs' accuracies by iteration, where all of them were evaluated."""
+        curves = [{r["iteration"]: r["eval_accuracy"] for r in run.rows} for run in self.stable]
+        shared = sorted(set.intersection(*map(set, curves)))
+        return {at: [curve[at] for curve in curves] for at in shared}
 
 
 def read_run(path: Path) -> Run:
