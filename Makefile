@@ -68,7 +68,7 @@ advice: $(INSTALLED)  ## what finders' answers are worth: results/advice; with C
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.advice $(if $(DATA),--cifar10 "$(DATA)")
 
 # The core: range tests, schedules, handlers and results, without other extras than plot.
-APART := advice benchmarks browser cuda docker examples facts layers live notebooks notes packaging \
+APART := advice benchmarks browser cuda device docker examples facts layers live notebooks notes packaging \
   pages readme schedules_page tensorboard under_fire visdom_assets
 CORE := $(filter-out $(APART:%=tests/test_%.py),$(wildcard tests/test_*.py))
 

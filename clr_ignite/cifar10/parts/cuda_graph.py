@@ -21,9 +21,9 @@ class GraphedGradients:
     the ordinary way. Convolutions are those that cuDNN finds fastest by timing, unless torch was
     told to be deterministic.
 
-    One net's graph in a process at a time: replays go to the current stream, one after the other.
-    Two captured graphs replayed in turn on two streams of one process have been seen to hang;
-    ``reproduce`` gives each of several runs a process of its own.
+    Replays go to the caller's current stream; several such graphs in a process must take turns on
+    one. Two replayed in turn on two streams have been seen to hang: ``reproduce`` gives each of
+    several runs at once a process of its own.
 
     Args:
         model: in training mode, on a CUDA device; it keeps no statistics and draws no random

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +42,22 @@ class Parts:
 
 
 def build(
-    experiment: Experiment, data: DataSet, *, seed: int, device: torch.device | str, start: int = 0
+    experiment: Experiment,
+    data: DataSet,
+    *,
+    seed: int,
+    device: torch.device | str,
+    start: int = 0,
+    form: Callable[[torch.nn.Module], torch.nn.Module] = lambda model: model,
 ) -> Parts:
     """The parts of ``experiment``; weights and the order of batches follow from ``seed`` alone.
 
-    ``start`` is the iteration from which the batches begin. torch's global random state is left
-    as it was.
+    torch's global random state is left as it was.
+
+    Args:
+        start: the iteration from which the batches begin.
+        form: the model to the module that computes its training loss in its place, with the same
+            parameters, such as ``torch.compile``.
     """
     device = torch.device(device)
     model = _model(experiment, len(data.classes), seed).to(device)
@@ -56,7 +66,7 @@ def build(
     optimizer = _optimizer(experiment, model)
     optimizer.register_step_pre_hook(_check_float32)
     batches, eval_batches = _batches(experiment, data, seed, device, start)
-    trainer = _trainer(model, optimizer, device)
+    trainer = _trainer(form(model), optimizer, device)
     average = _average(experiment, model, trainer)
     return Parts(
         model=model,

@@ -1,0 +1,1 @@
+"""What a GPU has to say of the reproduction, in one command of ten minutes."""
