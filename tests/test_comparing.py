@@ -93,55 +93,56 @@ def of(**tests: list[RangeTestResult]) -> ComparedResult:
     return ComparedResult(settings, results)
 
 
-HIGH = [made(0.1, 0.5), made(0.1, 0.5, seed=1)]
-LOW = [made(0.02, 0.51), made(0.02, 0.48, seed=1)]
+GOOD = [made(0.1, 0.5), made(0.1, 0.5, seed=1)]
+NEAR = [made(0.1, 0.51), made(0.1, 0.48, seed=1)]
 BAD = [made(0.02, 1.5), made(0.02, 1.5, seed=1)]
 
 
 def test_the_choice_its_bounds_and_its_schedule() -> None:
-    both = of(high=HIGH, low=LOW, bad=BAD)
+    both = of(good=GOOD, bad=BAD)
     choice = both.choose()
-    assert choice.name == "high" and "low" in choice.reason and "bad" not in choice.reason
-    assert "held-out loss" in choice.reason
-    alone = both.results["high"].suggest()
+    assert choice.name == "good" and "held-out loss" in choice.reason
+    alone = both.results["good"].suggest()
     assert [one.bounds for one in choice.standings] == [r.suggest() for r in both.results.values()]
     found = both.suggest()
     assert (found.base_lr, found.max_lr, found.lr) == (alone.base_lr, alone.max_lr, alone.lr)
     assert found.reason == f"{choice.reason}; {alone.reason}"
     assert both.schedule() == Triangular(alone.base_lr, alone.max_lr, 80)  # type: ignore[arg-type]
-    assert both.schedule(7) == both.results["high"].schedule(7)
+    assert both.schedule(7) == both.results["good"].schedule(7)
     assert both.schedule().momentum(0.95, 0.85)(80) == pytest.approx(0.85)  # type: ignore[union-attr]
 
 
 def test_the_current_setting_is_kept_where_none_is_clearly_better() -> None:
-    both = of(high=HIGH, low=LOW, bad=BAD)
-    both.current = "low"
-    assert both.choose().name == "low" and both.schedule() == both.results["low"].schedule()
+    both = of(good=GOOD, near=NEAR, bad=BAD)
+    for name in ("good", "near"):
+        both.current = name
+        assert both.choose().name == name and both.schedule() == both.results[name].schedule()
     both.current = "bad"
-    assert both.choose().name == "high"
+    assert both.choose().name != "bad"
     assert compared(current="some").current == "some"
     with pytest.raises(ValueError, match="current must be 'none' or 'some', got 'all'"):
         compared(current="all")
 
 
 def test_the_table_has_a_row_for_each_setting() -> None:
-    both = of(high=HIGH, bad=BAD)
-    high, bad = both.rows()
+    both = of(good=GOOD, bad=BAD)
+    good, bad = both.rows()
     standing = both.choose().standings[0]
-    assert high == {
-        "setting": "high",
+    assert good == {
+        "setting": "good",
         "base_lr": standing.bounds.base_lr,
         "max_lr": standing.bounds.max_lr,
         "best": standing.best,
         "spread": standing.spread,
         "rate": standing.rate,
+        "mean": standing.mean,
         "seeds": 2,
         "note": "chosen",
     }
     assert bad["setting"] == "bad" and bad["note"] == ""
     head, first, second = both.table().splitlines()
     assert head.split("  ")[0] == "setting" and "held-out loss" in head and "batch" not in head
-    assert first.startswith("high ") and f"{standing.best:.4g} ± {standing.spread:.2g}" in first
+    assert first.startswith("good ") and f"{standing.best:.4g} ± {standing.spread:.2g}" in first
     assert second.startswith("bad ") and first.endswith("chosen")
     assert str(both) == f"{both.table()}\n\n{both.choose().reason}"
 
@@ -151,12 +152,12 @@ def test_a_setting_that_diverges_or_learns_nothing_breaks_nothing() -> None:
     dead = [RangeTestResult(start_lr=1e-4, end_lr=1.0, num_iter=80, step_mode="exponential")] * 2
     for result in dead:
         result.stop_reason = "diverged"
-    both = of(dead=dead, flat=flat, high=HIGH)
-    assert both.metrics == ("loss",) and both.choose().name == "high"
+    both = of(dead=dead, flat=flat, good=GOOD)
+    assert both.metrics == ("loss",) and both.choose().name == "good"
     table = both.table().splitlines()
     assert "none" in table[1] and "points are too few" in table[1]
     assert "did not fall" in table[2] and table[3].endswith("chosen")
-    assert both.choose("loss").name == "high"
+    assert both.choose("loss").name == "good"
     both.picture()
     none = of(dead=dead, flat=flat)
     assert none.choose().name is None and none.suggest().max_lr is None
@@ -166,14 +167,14 @@ def test_a_setting_that_diverges_or_learns_nothing_breaks_nothing() -> None:
 
 def test_one_seed_that_ends_before_an_evaluation_is_no_curve() -> None:
     lost = made(0.1, 0.5, rows=0)
-    both = of(high=[HIGH[0], lost], low=LOW)
+    both = of(good=[GOOD[0], lost], near=NEAR)
     assert [one.seeds for one in both.choose().standings] == [1, 2]
     assert [one.seeds for one in both.choose("loss").standings] == [1, 2]
-    assert both.results["high"].pairs("loss")[1].reason == "loss was never measured"
+    assert both.results["good"].pairs("loss")[1].reason == "loss was never measured"
 
 
 def test_a_metric_that_one_test_lacks_is_named() -> None:
-    both = of(high=HIGH, other=[made(0.1, 0.5, metric="nll"), made(0.1, 0.5)])
+    both = of(good=GOOD, other=[made(0.1, 0.5, metric="nll"), made(0.1, 0.5)])
     with pytest.raises(KeyError, match="metric 'loss' is missing in other, seed 0; in all: none"):
         both.choose("loss")
 
@@ -194,11 +195,11 @@ def test_batches_of_different_sizes_take_as_many_epochs() -> None:
     assert found.batch_sizes == {"4": 4, "10": 10, "20": 20}
     rows = found.rows()
     assert [row["batch_size"] for row in rows] == [4, 10, 20]
-    sized = of(high=HIGH, low=LOW)
-    sized.batch_sizes = {"high": 8, "low": None}
-    high, low = sized.rows()
-    assert (high["max_lr_ratio"], low["batch_size"]) == (1.0, None)
-    assert low["max_lr_ratio"] == pytest.approx(low["max_lr"] / high["max_lr"])
+    sized = of(good=GOOD, near=NEAR)
+    sized.batch_sizes = {"good": 8, "near": None}
+    good, near = sized.rows()
+    assert (good["max_lr_ratio"], near["batch_size"]) == (1.0, None)
+    assert near["max_lr_ratio"] == pytest.approx(near["max_lr"] / good["max_lr"])
     assert "max_lr x" in sized.table()
 
 
@@ -309,7 +310,7 @@ def test_what_json_lacks_is_described(tmp_path: Path) -> None:
         "a": {"make": torch.optim.SGD, "eps": math.inf, "betas": (0.9, 0.99)},
         "b": {"make": torch.optim.AdamW, "where": torch.device("cpu"), "hook": object()},
     }
-    ComparedResult(settings, of(a=HIGH, b=LOW).results).to_json(tmp_path / "c.json")
+    ComparedResult(settings, of(a=GOOD, b=NEAR).results).to_json(tmp_path / "c.json")
     assert ComparedResult.from_json(tmp_path / "c.json").settings == {
         "a": {"make": "torch.optim.sgd.SGD", "eps": "inf", "betas": [0.9, 0.99]},
         "b": {
@@ -334,16 +335,16 @@ def test_what_json_lacks_is_described(tmp_path: Path) -> None:
 )
 def test_another_file_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     path = tmp_path / "c.json"
-    of(a=HIGH, b=LOW).to_json(path)
+    of(a=GOOD, b=NEAR).to_json(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=f"c.json cannot be read: .*{words}"):
         ComparedResult.from_json(path)
 
 
 def test_the_picture(tmp_path: Path) -> None:
-    both = of(high=HIGH, low=LOW)
+    both = of(good=GOOD, bad=BAD)
     picture = both.picture()
-    assert [(c.name, c.look) for c in picture.curves] == [("high", "thick"), ("low", "line")]
+    assert [(c.name, c.look) for c in picture.curves] == [("good", "thick"), ("bad", "line")]
     assert picture.log and picture.y_label == "held-out loss"
     assert picture.title == both.choose().reason
     assert len(picture.marks) == 3
@@ -393,7 +394,9 @@ def test_what_was_broken_off_goes_on(tmp_path: Path, rows: tuple[int, ...]) -> N
     def never(seed: int, **setting: Any) -> tuple[Any, ...]:
         raise AssertionError("a test that has ended is read")
 
-    assert compared(never, out=tmp_path) == whole
+    seen: list[int] = []
+    again = compared(never, out=tmp_path, on_row=lambda growing: seen.append(len(growing.results)))
+    assert again == whole and seen == [1, 2, 2, 2]
     assert not list(tmp_path.glob("*.pt"))
 
 

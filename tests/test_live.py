@@ -21,7 +21,15 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from clr_ignite import RangeTestResult, RepeatedResult, ScheduleHandler, _scalars, cycle_end
+from clr_ignite import (
+    ComparedResult,
+    RangeTestResult,
+    RepeatedResult,
+    ScheduleHandler,
+    _scalars,
+    compare_range_tests,
+    cycle_end,
+)
 from clr_ignite._smoothing import fitting_beta
 from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.runs.run_folder import RunFolder
@@ -452,6 +460,39 @@ def test_the_band_of_repeated_tests(server: Server) -> None:
     ]
 
 
+def test_a_comparison_grows_in_one_window(server: Server) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(growing: ComparedResult) -> None:
+        live.compared(growing)
+        rows = [len(test) for one in growing.results.values() for test in one.results]
+        if rows == [12, 6]:
+            until(lambda: "b" in server.traces("comparison", "compared"))
+            seen.append(server.traces("comparison", "compared"))
+
+    with plotter(server.url, "compared") as live:
+        found = compare_range_tests(
+            lambda seed, decay: rig_of(decay),
+            {"a": {"decay": 0.0}, "b": {"decay": 0.5}},
+            **{"start_lr": 0.0, "end_lr": 0.1, "num_iter": 12, "diverge_th": None},
+            on_row=look,
+        )
+    (halfway,) = seen
+    assert list(halfway) == ["a", "b"] and len(halfway["b"][0]) < len(halfway["a"][0])
+    traces, picture = server.traces("comparison", "compared"), found.picture()
+    for curve in picture.curves:
+        assert traces[curve.name] == (list(curve.x), list(curve.y))
+    assert set(traces) == {"a", "b", *picture.marks}
+    title = server.window("comparison", "compared")["content"]["layout"]["title"]["text"]
+    assert title.replace("<br>", " ") == found.choose().reason
+
+
+def rig_of(decay: float) -> tuple[Any, ...]:
+    rig = Rig(weight_decay=decay)
+    saved = {"model": rig.model, "optimizer": rig.optimizer}
+    return rig.trainer, rig.loader, rig.optimizer, saved, rig.with_evaluator(every=2)
+
+
 def test_the_summary_has_the_last_and_the_best() -> None:
     summary = Summary(total=40)
     measured = ((0.5, 0.9, 3.0), (0.7, math.nan, 2.0), (0.7, 0.4, 2.5), (0.6, 0.6, 2.0))
@@ -526,6 +567,10 @@ def test_the_command_line_draws_and_replays(
     test = ["range-test", "--model", "quick", "--iterations", "10", "--no-progress"]
     assert main([*test, "--out", str(tmp_path / "test"), "--visdom", server.url]) == 0
     assert len(server.traces("range test 1")["loss"][0]) == 10
+    words = ["compare", "--vary", "weight_decay=0,0.1", *test[1:], "--eval-every", "2"]
+    assert main([*words, "--out", str(tmp_path / "compared"), "--visdom", server.url]) == 0
+    curves = server.traces("comparison")
+    assert [len(curves[f"weight_decay={decay}"][0]) for decay in ("0", "0.1")] == [5, 5]
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or PASSWORD.encode() not in path.read_bytes()
 

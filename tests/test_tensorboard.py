@@ -12,7 +12,7 @@ import pytest
 from ignite.engine import Engine
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clr_ignite import RangeTestResult, ScheduleHandler, cycle_end
+from clr_ignite import RangeTestResult, ScheduleHandler, compare_range_tests, cycle_end
 from clr_ignite.live import TensorBoardPlotter
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig
@@ -65,6 +65,17 @@ def test_a_range_test_is_read_back(tmp_path: Path) -> None:
     assert (steps, list(result.lr)) == events.scalars("range test 1/lr")
     assert (steps, list(result.loss)) == events.scalars("range test 1/loss")
     assert len(events.found.Images("range test 1")) == 1
+
+
+def test_a_comparison_is_a_picture_when_it_has_ended(tmp_path: Path) -> None:
+    def setup(seed: int, decay: float) -> tuple[Any, ...]:
+        rig = Rig(weight_decay=decay)
+        return rig.trainer, rig.loader, rig.optimizer, {"m": rig.model, "o": rig.optimizer}
+
+    settings = {"a": {"decay": 0.0}, "b": {"decay": 0.5}}
+    with TensorBoardPlotter(tmp_path) as live:
+        compare_range_tests(setup, settings, num_iter=4, on_row=live.compared)
+    assert len(Events(tmp_path).found.Images("comparison")) == 1
 
 
 def test_a_loss_on_its_device_is_waited_for(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def compare_range_tests(
             comparison broken off goes on, and ends bit for bit as if it had not been. Several
             processes may share it, each with the same call. What the settings change beyond their
             own values is not seen in it.
-        on_row: called with the tests so far after each row of each test.
+        on_row: called with the tests so far after each row of each test, and for each one found in
+            ``out``, such as ``VisdomPlotter.compared``.
 
     Raises:
         TypeError, ValueError: naming the argument, the rule and the value.
@@ -150,11 +151,13 @@ class _Comparison:
             return True
         with self.shelf.held(name, seed) as ours:
             if ours:
-                test = self.shelf.read(name, seed)
+                test = read = self.shelf.read(name, seed)
                 if test is None:
                     test = self._run(name, seed, checkpoint=self.shelf.file(name, seed, ".pt"))
                     self.shelf.write(name, seed, test)
                 self._add(name, seed, test)
+                if read is not None:
+                    self._show(name, seed, read[0])
         return ours
 
     def _run(self, name: str, seed: int, **options: Any) -> Test:

@@ -89,10 +89,9 @@ class ComparedResult(Drawn):
         return "training loss" if read is None else f"held-out {read}"
 
     def choose(self, metric: str | None = None, *, higher_is_better: bool | None = None) -> Choice:
-        """The setting with the lowest loss or, where the seeds do not tell others from it, the
-        ``current`` one or that with the highest rate.
+        """The setting whose tests are best, or the ``current`` one where none is clearly better.
 
-        See :func:`clr_ignite.suggestions.choose_setting`.
+        By :func:`clr_ignite.suggestions.choose_setting`.
 
         Args:
             metric: the held-out metric to read; by default the held-out loss, or the training loss
@@ -141,11 +140,11 @@ class ComparedResult(Drawn):
         return self.results[choice.name].schedule(step_size, policy, total)
 
     def rows(self, metric: str | None = None) -> list[tables.Row]:
-        """The table's rows: setting, ``base_lr``, ``max_lr``, best, spread, rate, seeds, note.
+        """The table: setting, base_lr, max_lr, best, spread, rate, mean, seeds and note of each.
 
         ``best`` is the mean over seeds of the lowest smoothed value (of the highest, where higher
-        is better), ``rate`` where it is. Where batches differ, ``batch_size`` and
-        ``max_lr_ratio`` to the first setting stand beside it.
+        is better), ``rate`` where it is, ``mean`` that over the sweep, by which is chosen. Where
+        batches differ, ``batch_size`` and ``max_lr_ratio`` to the first setting stand beside it.
         """
         return tables.rows(self.choose(metric), self.batch_sizes)
 

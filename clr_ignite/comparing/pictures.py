@@ -26,7 +26,7 @@ def picture_of(compared: ComparedResult, metric: str | None) -> Picture:
     if compared.ended:
         choice, bounds = compared.choose(metric), compared.suggest(metric)
         known = [one for one in choice.standings if one.seeds]
-        known.sort(key=lambda one: one.best, reverse=better(read) == "higher")
+        known.sort(key=lambda one: one.mean, reverse=better(read) == "higher")
         names, chosen = [one.name for one in known], choice.name
         picture.title = choice.reason
         picture.marks = marks(bounds.base_lr, bounds.max_lr, bounds.lr)

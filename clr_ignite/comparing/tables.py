@@ -12,8 +12,7 @@ Row = dict[str, Any]
 
 
 def rows(choice: Choice, batch_sizes: Mapping[str, int | None]) -> list[Row]:
-    """Setting, base_lr, max_lr, best, spread, rate, seeds, note; with differing batches their size
-    and how many times the first setting's ``max_lr`` each one has."""
+    """See :meth:`clr_ignite.ComparedResult.rows`."""
     sizes = [batch_sizes.get(standing.name) for standing in choice.standings]
     first = choice.standings[0].bounds.max_lr
     found = []
@@ -30,14 +29,19 @@ def rows(choice: Choice, batch_sizes: Mapping[str, int | None]) -> list[Row]:
 
 def text(choice: Choice, metric: str, batch_sizes: Mapping[str, int | None]) -> str:
     """The rows under their heads, in columns."""
-    heads = {"best": metric, "rate": "there lr", "batch_size": "batch", "max_lr_ratio": "max_lr x"}
+    heads = {
+        "best": f"best {metric}",
+        "rate": "at lr",
+        "batch_size": "batch",
+        "max_lr_ratio": "max_lr x",
+    }
     table = rows(choice, batch_sizes)
     shown = [[heads.get(name, name) for name in table[0] if name != "spread"]]
     for row in table:
         best = _number(row["best"], 4)
         if row["seeds"] > 1:
             best += f" ± {row['spread']:.2g}"
-        cells = row | {"best": best}
+        cells = row | {"best": best, "mean": _number(row["mean"], 4)}
         shown.append([_cell(cells[name]) for name in row if name != "spread"])
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = [
@@ -55,6 +59,7 @@ def _row(standing: Standing) -> Row:
         "best": standing.best,
         "spread": standing.spread,
         "rate": standing.rate,
+        "mean": standing.mean,
         "seeds": standing.seeds,
     }
 

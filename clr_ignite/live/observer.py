@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -19,6 +19,9 @@ from clr_ignite.pictures import COLORS, Curve, Picture, sampled
 from clr_ignite.range_test.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
+
+if TYPE_CHECKING:  # a room beside this one
+    from clr_ignite.comparing import ComparedResult
 
 _LONG = 10_000  # iterations that a run of unknown length is taken for, where its loss is smoothed
 
@@ -137,6 +140,14 @@ class Observer:
     def repeated(self, result: RepeatedResult) -> None:
         """Draw the mean of several range tests with its band and the rates it suggests."""
         self.show("range tests, mean", result.picture())
+
+    def compared(self, result: ComparedResult) -> None:
+        """Draw a comparison: while it grows where the back end can, at its end in any case.
+
+        It is what ``compare_range_tests(..., on_row=plotter.compared)`` calls.
+        """
+        if result.ended:
+            self.show("comparison", result.picture())
 
     def preview(self, schedules: Mapping[str, Schedule], iterations: int) -> None:
         """Draw schedules before training, over iterations 0 to ``iterations - 1``."""

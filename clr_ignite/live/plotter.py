@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from clr_ignite._checks import instance, positive
@@ -14,6 +14,9 @@ from clr_ignite.live.windows import Window, kind
 from clr_ignite.pictures import COLORS, FAINT, Picture, better
 from clr_ignite.result import RangeTestResult
 from clr_ignite.result.curves import picture_of
+
+if TYPE_CHECKING:
+    from clr_ignite.comparing import ComparedResult
 
 _LABELS = {"lr": "learning rate", "loss": "training loss"}
 _LOOKS = {  # of the training loss
@@ -76,6 +79,7 @@ class VisdomPlotter(Observer):
         password = password or os.environ.get("VISDOM_PASSWORD")
         self._windows: dict[str, Window] = {}
         self._growing: dict[str, RangeTestResult] = {}
+        self._compared: ComparedResult | None = None
         self._sender = Sender(
             lambda: connect(server, port, username, password, self.timeout, base_url),
             self._current,
@@ -129,6 +133,9 @@ class VisdomPlotter(Observer):
     def test(self, pane: str, result: RangeTestResult) -> None:
         self._growing[pane] = result  # the sending thread draws it: rows come faster than views
 
+    def compared(self, result: ComparedResult) -> None:
+        self._compared = result  # likewise
+
     def cycle_ended(self, iteration: int) -> None:
         self._window("lr").end(iteration)
 
@@ -153,4 +160,11 @@ class VisdomPlotter(Observer):
                 bounds = None if result.stop_reason is None else result.suggest()
                 window.picture = picture_of(result, bounds, None)
                 window.seen, window.changed = seen, True  # not before: a failure is tried again
+        if (compared := self._compared) is not None:
+            window = self._window("comparison")
+            ended = compared.ended
+            rows = [[len(test) for test in one.results] for one in compared.results.values()]
+            if window.seen != (rows, ended):
+                window.picture = compared.picture()
+                window.seen, window.changed = (rows, ended), True
         return list(self._windows.values())

@@ -87,7 +87,7 @@ class RangeTestResult(Drawn):
             raise KeyError(f"no held-out metric {name!r}; recorded: {known}")
         # By way of lists: an array that NumPy looks into cannot grow, and training may be going on.
         rates, values = self.lr.tolist(), self.evaluation[name].tolist()
-        pairs = zip(rates, values, strict=True)
+        pairs = zip(rates, values, strict=False)  # a row may be half there
         measured = [(rate, value) for rate, value in pairs if value == value]
         return [rate for rate, _ in measured], [value for _, value in measured]
 

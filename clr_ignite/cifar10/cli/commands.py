@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from clr_ignite.cifar10.cli.speaking import (
     print_evaluation,
     print_lines,
     show_bar,
+    visdom_plotter,
     wants_bar,
 )
 from clr_ignite.cifar10.cli.values import picture
@@ -72,7 +72,7 @@ def train(options: argparse.Namespace) -> None:
             plotter.preview({repr(experiment.schedule): experiment.schedule}, experiment.iterations)
 
     print(experiment.schedule, flush=True)
-    with _plotter(options) as plotter:
+    with visdom_plotter(options) as plotter:
         result = train_run(
             experiment,
             data,
@@ -101,7 +101,7 @@ def range_test(options: argparse.Namespace) -> None:
         if plotter is not None:
             plotter.on_row(result)
 
-    with _plotter(options) as plotter:
+    with visdom_plotter(options) as plotter:
         result = range_testing.range_test(
             experiment,
             data,
@@ -197,9 +197,3 @@ def _rates(runs: Mapping[Path, list[Evaluation]], names: Sequence[str]) -> Pictu
             at = [int(step) + 1 for step in steps]
         curves.append(Curve(name or "lr", at, rates, COLORS[number % len(COLORS)]))
     return Picture(curves, y_label="learning rate")
-
-
-def _plotter(
-    options: argparse.Namespace,
-) -> contextlib.AbstractContextManager[VisdomPlotter | None]:
-    return contextlib.nullcontext() if options.visdom is None else VisdomPlotter(options.visdom)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import shlex
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from clr_ignite.cifar10.cli.options import (
     requested_place,
     threads_of,
 )
-from clr_ignite.cifar10.cli.speaking import wants_bar
+from clr_ignite.cifar10.cli.speaking import visdom_plotter, wants_bar
 from clr_ignite.cifar10.cli.values import PROG, check_numbers, option
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
@@ -25,7 +26,9 @@ from clr_ignite.cifar10.experiments.experiment import CHOICES
 from clr_ignite.cifar10.reproducing import reproduce
 from clr_ignite.cifar10.reproducing.jobs import SweepJob
 from clr_ignite.cifar10.runs import COMPARISON
+from clr_ignite.cifar10.runs.run_folder import RunError
 from clr_ignite.comparing import ComparedResult
+from clr_ignite.live import Observer
 from clr_ignite.range_test.repeated import RepeatedResult
 from clr_ignite.result import RangeTestResult
 
@@ -49,25 +52,63 @@ def compare(options: argparse.Namespace) -> None:
     settings = _settings(options, data)
     usual = range_experiment(options, data)
     current = next((name for name, one in settings.items() if one.experiment == usual), None)
-    jobs = _jobs(options, settings)
-    results: dict[tuple[str, int], RangeTestResult] = {}
-    bars = wants_bar(options)
+    jobs, bars = _jobs(options, settings), wants_bar(options)
+    tests = _Tests(settings, current, jobs)
 
-    def finished(job: Any, result: RangeTestResult) -> None:
-        results[job.name, job.seed] = result
+    def finished(job: SweepJob, result: RangeTestResult) -> None:
+        tests.results[job.name, job.seed] = result
         if not bars:
-            print(
-                f"{job.name}, seed {job.seed}: {result.stop_reason}: {result.stop_detail}",
-                flush=True,
-            )
+            said = f"{result.stop_reason}: {result.stop_detail}"
+            print(f"{job.name}, seed {job.seed}: {said}", flush=True)
 
-    reproduce(jobs, requested_place(options), progress=bars, lines=not bars, finished=finished)
-    compared = _compared(settings, results, options.seeds, current)
+    with visdom_plotter(options) as plotter:
+        watching = {} if plotter is None else {"on_look": lambda: tests.draw(plotter)}
+        place = requested_place(options)
+        reproduce(jobs, place, progress=bars, lines=not bars, finished=finished, **watching)
+    compared = tests.compared()
     path = options.out / COMPARISON
     compared.to_json(path)
     compared.to_csv(path.with_suffix(".csv"))
     compared.plot(path.with_suffix(".png"))
     print(f"{compared}\n\n{_advice(compared, settings, options)}")
+
+
+class _Tests:
+    """The range tests so far.
+
+    Attributes:
+        results: by setting and seed.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, _Setting], current: str | None, jobs: list[SweepJob]
+    ) -> None:
+        self.settings, self.current, self.jobs = settings, current, jobs
+        self.results: dict[tuple[str, int], RangeTestResult] = {}
+
+    def draw(self, plotter: Observer) -> None:
+        """Draw what the folders hold."""
+        for job in self.jobs:
+            known = self.results.get((job.name, job.seed))
+            if known is None or known.stop_reason is None:
+                with contextlib.suppress(OSError, RunError):  # the next look will see
+                    if len(found := job.so_far()):
+                        self.results[job.name, job.seed] = found
+        if self.results:
+            plotter.compared(self.compared())
+
+    def compared(self) -> ComparedResult:
+        """They, side by side."""
+        own: dict[str, dict[int, RangeTestResult]] = {}
+        for job in self.jobs:
+            if (result := self.results.get((job.name, job.seed))) is not None:
+                own.setdefault(job.name, {})[job.seed] = result
+        return ComparedResult(
+            {name: setting.varied for name, setting in self.settings.items()},
+            {name: RepeatedResult(list(one), list(one.values())) for name, one in own.items()},
+            {name: setting.experiment.batch_size for name, setting in self.settings.items()},
+            self.current,
+        )
 
 
 def _settings(options: argparse.Namespace, data: DataSet) -> dict[str, _Setting]:
@@ -115,7 +156,7 @@ def _values(name: str, texts: list[str]) -> dict[str, Any]:
         raise ValueError(f"--vary {name} must be numbers: {error}") from None
 
 
-def _jobs(options: argparse.Namespace, settings: Mapping[str, _Setting]) -> list[Any]:
+def _jobs(options: argparse.Namespace, settings: Mapping[str, _Setting]) -> list[SweepJob]:
     """A range test for each setting and seed, all of the first seed first."""
     return [
         SweepJob(
@@ -134,26 +175,6 @@ def _jobs(options: argparse.Namespace, settings: Mapping[str, _Setting]) -> list
         for seed in options.seeds
         for name, setting in settings.items()
     ]
-
-
-def _compared(
-    settings: Mapping[str, _Setting],
-    results: Mapping[tuple[str, int], RangeTestResult],
-    seeds: list[int],
-    current: str | None,
-) -> ComparedResult:
-    """The tests so far."""
-    known = {name: [seed for seed in seeds if (name, seed) in results] for name in settings}
-    return ComparedResult(
-        {name: setting.varied for name, setting in settings.items()},
-        {
-            name: RepeatedResult(own, [results[name, seed] for seed in own])
-            for name, own in known.items()
-            if own
-        },
-        {name: setting.experiment.batch_size for name, setting in settings.items()},
-        current,
-    )
 
 
 def _advice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import sys
 
@@ -12,12 +13,20 @@ from tqdm import tqdm
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts import Parts
 from clr_ignite.cifar10.runs.records import Result
+from clr_ignite.live import VisdomPlotter
 from clr_ignite.result import RangeTestResult
 
 
 def wants_bar(options: argparse.Namespace) -> bool:
     """Whether a bar can be seen, and was not declined with --no-progress."""
     return bool(options.progress and sys.stderr.isatty())
+
+
+def visdom_plotter(
+    options: argparse.Namespace,
+) -> contextlib.AbstractContextManager[VisdomPlotter | None]:
+    """What draws in the server of --visdom, if that was given."""
+    return contextlib.nullcontext() if options.visdom is None else VisdomPlotter(options.visdom)
 
 
 def show_bar(parts: Parts, experiment: Experiment) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,12 +21,20 @@ class RunLines:
         jobs: one line each, in this order.
         every: seconds between two looks.
         bars: draw them; else print a line at the start of a run and one at each evaluation.
+        on_look: called after each look.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, every: float = 1.0, bars: bool = True) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        *,
+        every: float = 1.0,
+        bars: bool = True,
+        on_look: Callable[[], object] = lambda: None,
+    ) -> None:
         kind = _Line if bars else _Text
         self._lines = [kind(job, position) for position, job in enumerate(jobs)]
-        self._every = every
+        self._every, self._on_look = every, on_look
         self._over, self._looking = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -51,6 +59,7 @@ class RunLines:
         with self._looking:
             for line in self._lines:
                 line.look()
+            self._on_look()
 
     def _watch(self) -> None:
         while not self._over.wait(self._every):

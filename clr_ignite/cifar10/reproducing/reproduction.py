@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,13 @@ def jobs_of(
 
 
 def reproduce(
-    jobs: list[Job],
+    jobs: Sequence[Job],
     place: Place,
     *,
     progress: bool = True,
     lines: bool = False,
-    finished: Callable[[Job, Any], None] = lambda job, result: None,
+    finished: Callable[[Any, Any], None] = lambda job, result: None,
+    on_look: Callable[[], object] = lambda: None,
 ) -> None:
     """Run what is missing of ``jobs``; every run folder resumes where it stopped.
 
@@ -57,13 +58,16 @@ def reproduce(
         progress: a bar for each run.
         lines: without bars, a line at each run's start and at each evaluation.
         finished: called with each job and its result as it ends.
+        on_look: called about once a second with a bar or lines, from a thread of its own.
 
     Raises:
         RunError: runs that could not be finished, each with its error; the others are.
     """
     failed = []
     with (
-        RunLines(jobs, bars=progress) if progress or lines else contextlib.nullcontext() as watch,
+        RunLines(jobs, bars=progress, on_look=on_look)
+        if progress or lines
+        else contextlib.nullcontext() as watch,
         contextlib.closing(place(jobs)) as outcomes,
     ):
         for job, outcome in outcomes:
