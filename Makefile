@@ -10,8 +10,8 @@ export PIP_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_BUILD_CONSTRAINT := $(CURDIR)/build-constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo cifar10 bench advice test coverage test-slow test-fire test-cuda test-company \
-  test-oldest lint types format docs clean
+.PHONY: help install demo cifar10 bench advice settings test coverage test-slow test-fire test-cuda \
+  test-company test-oldest lint types format docs clean
 
 help:  ## what each command does
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench: $(INSTALLED)  ## results/benchmarks.md, or some sections of it: make benc
 # The peers are measured where they are installed: CONTRIBUTING.md has the versions.
 advice: $(INSTALLED)  ## what finders' answers are worth: results/advice; with CIFAR-10, make advice DATA=folder
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.advice $(if $(DATA),--cifar10 "$(DATA)")
+
+settings: $(INSTALLED)  ## what choosing a weight decay by range tests is worth: results/settings
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.settings
 
 # The core: range tests, schedules, handlers and results, without other extras than plot.
 APART := advice benchmarks browser cuda device docker examples facts layers live notebooks notes packaging \

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +12,10 @@ import torch
 from benchmarks.advice.tasks import problem
 from benchmarks.advice.training import range_test
 from benchmarks.settings import __main__ as runner
-from benchmarks.settings.curves import LENGTH, cells, curve
+from benchmarks.settings.curves import LENGTH, LOSSES, cells, curve
+from benchmarks.settings.report import interval, write_report
 from benchmarks.settings.tasks import COMMON, DECAYS, DEFAULT, RULE, SHOW, decayed, kind, peaks
+from benchmarks.settings.ways import ALONE, COMPARED, SEARCH, WAYS, Unit
 
 TASKS = {**RULE, **SHOW}
 
@@ -77,3 +81,73 @@ def test_a_task_and_seed_give_their_rows_once(monkeypatch: pytest.MonkeyPatch) -
     own, kept = found["answers.csv"][:2]  # of no decay, which is the default
     assert own | {"rates": ""} == kept | {"rates": ""} and own["held_out"] > 0
     assert runner.unit(task, "noisy-digits", 0, sum(found.values(), [])) == {}
+
+
+# One seed: the loss falls deepest with 0.005, but 0.05 is best when trained with.
+def tables_of(*tasks: str) -> dict[str, list[dict[str, str]]]:
+    tables: dict[str, list[dict[str, str]]] = {file: [] for file in runner.FIELDS}
+    for task in tasks:
+        key = {"task": task, "seed": "0"}
+        decays = [str(decay) for decay in DECAYS[torch.optim.SGD]]
+        grid = tables["grid.csv"]
+        grid.append(key | {"weight_decay": "", "lr": "0", "held_out": "2.2", "test": "2.0"})
+        for place, decay in enumerate(decays):
+            loss = {"held_out": str(0.9 - 0.1 * place), "test": str(1.0 - 0.1 * place)}
+            grid += [key | {"weight_decay": decay, "lr": "0.1"} | loss] * 2
+            for rates in ("own", "default's"):
+                pair = {"rates": rates, "base_lr": "0.01", "max_lr": "0.1"}
+                tables["answers.csv"].append(key | {"weight_decay": decay} | pair | loss)
+            for weights, sweep in itertools.product((0, 100, 200), ("exponential", "linear")):
+                fall = 1.5 if decay == "0.005" else 1.0
+                values = [2.0 + weights / 1e4 - fall * max(0, min(k - 9, 40 - k)) / 16
+                          for k in range(50)]  # fmt: skip
+                row = key | {"weight_decay": decay, "weights": str(weights), "sweep": sweep}
+                row |= {"end_lr": "10.0" if sweep == "exponential" else "0.3"}
+                row |= dict(zip(LOSSES, map(str, values), strict=True))
+                tables["curves.csv"].append(row)
+    return tables
+
+
+def test_random_search_is_averaged_over_all_its_draws() -> None:
+    unit = Unit(tables_of("noisy-digits"), "noisy-digits", "0")
+    lost = [unit.lost(row) for row in unit.grid]  # the one that a search would pick first
+    for draws in (1, 2, 4, 10):
+        every = [lost[min(drawn)] for drawn in itertools.combinations(range(len(lost)), draws)]
+        assert unit.searched(draws) == pytest.approx(sum(every) / len(every))
+    assert unit.searched(1_000) == pytest.approx(0)
+
+
+def test_each_way_loses_and_costs_what_it_should() -> None:
+    unit = Unit(tables_of("noisy-digits"), "noisy-digits", "0")
+    assert (unit.default, unit.chosen(), unit.by_training()) == ("0.0", "0.005", "0.05")
+    found = {way: (round(one.lost * 1.4, 6), one.steps)
+             for way, one in ((way, of(unit)) for way, of in WAYS.items())}  # fmt: skip
+    tests, training = 3 * LENGTH, 600
+    assert found[COMPARED] == (0.1, 5 * tests + training)
+    assert found[ALONE] == (0.4, tests + training)
+    assert found["a training with each decay"] == (0, 5 * (tests + training))
+    assert found["best of the grid's rates at the default decay"] == (0.4, 7 * training)
+    assert found[SEARCH] == (round(1.4 * unit.searched(8), 6), 8 * training)
+
+
+def test_a_decay_without_a_pair_loses_everything() -> None:
+    tables = tables_of("noisy-digits")
+    for row in tables["answers.csv"]:
+        row["test"] = row["held_out"] = ""
+    assert WAYS[ALONE](Unit(tables, "noisy-digits", "0")).lost == 1
+
+
+def test_the_interval_is_students() -> None:
+    assert interval([1.0, 2.0, 3.0]) == "+2.000 (-0.484 to +4.484)"  # 4.303 / sqrt(3) = 2.484
+    assert interval([1.0]) == "+1.000"
+
+
+def test_the_page_says_what_was_aimed_at_and_what_came_out(tmp_path: Path) -> None:
+    page = write_report(tmp_path, tables_of("noisy-digits", "noisy-cancer"))
+    assert "| rate alone | 0.286 | 0.071 | 0.25 | +0.214 | 1, 0 |" in page
+    assert "| comparing range tests | 8.5 | 0.071 | 0.071 | 0.07 |" in page
+    assert (
+        "| noisy-cancer | 200 patients, 20 % of the labels random, SGD | 0 | 0.005 | 0.05 |" in page
+    )
+    assert (tmp_path / "settings.md").read_text() == page
+    assert (tmp_path / "settings.png").read_bytes().startswith(b"\x89PNG")

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.advice.tasks import RULE, SHOW
+from benchmarks.bars import Bar, draw_bars
 from benchmarks.page import conditions
 from clr_ignite._files import write_text
-from clr_ignite.plots import new_axes, save
 
 Row = Mapping[str, Any]
 OURS = ("clr_ignite, held-out loss", "clr_ignite, training loss")
@@ -177,18 +177,11 @@ def draw(tables: Mapping[str, Sequence[Row]], path: Path, length: str = "300") -
         dots = [float(np.mean(lost)) for task, lost in place.lost.items() if task in SHOW]
         if tool not in best or summary.mean < best[tool][0]:
             best[tool] = summary.mean, dots, way
-    ordered = sorted(best.items(), key=lambda item: -item[1][0])
-    axes = new_axes(8.0, 0.45 * len(ordered) + 1.2)
-    for place_of, (tool, (mean, dots, _)) in enumerate(ordered):
-        color = "tab:blue" if tool.startswith("clr_ignite") else "tab:gray"
-        axes.barh(place_of, mean, color=color, alpha=0.35)
-        axes.plot(dots, [place_of] * len(dots), "o", ms=4, color=color)
-        axes.text(1.02, place_of, f"{mean:.3f}", va="center", fontsize="small")
-    axes.set_yticks(range(len(ordered)), [f"{tool}, {way}" for tool, (_, _, way) in ordered])
-    axes.set_xlim(-0.05, 1.0)
-    axes.set_xlabel("gain lost: 0 is the best of the grid, 1 is no training")
-    axes.set_title(f"Nine tasks that only show, range tests of {length} steps", fontsize="medium")
-    save(axes, path)
+    bars = [
+        Bar(f"{tool}, {way}", mean, dots, tool.startswith("clr_ignite"))
+        for tool, (mean, dots, way) in best.items()
+    ]
+    draw_bars(bars, f"Nine tasks that only show, range tests of {length} steps", path)
 
 
 def versions() -> str:

@@ -21,6 +21,7 @@ from benchmarks.advice.tasks import Task, problem
 from benchmarks.advice.tools import SEEDS
 from benchmarks.advice.training import after, finite, loss_on, range_test, triangle
 from benchmarks.settings.curves import END, LENGTH, LOSSES, START, cells
+from benchmarks.settings.report import write_report
 from benchmarks.settings.tasks import DECAYS, DEFAULT, RULE, SHOW, decayed, kind, peaks
 from benchmarks.tables import Row, Tables, fill, read
 from clr_ignite import RangeTestResult, RepeatedResult
@@ -129,6 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
         chosen = {name: chosen[name] for name in options.tasks}
     tables = read(options.out, FIELDS)
     fill(options.out, FIELDS, tables, unit, chosen, options.seeds, options.workers)
+    print(write_report(options.out, read(options.out, FIELDS)))
 
 
 if __name__ == "__main__":
