@@ -86,7 +86,9 @@ def choose_setting(
 
     The mean rewards what the report asks for, a low loss that stays low up to high rates: a value
     worse than the curve's first one counts as that, and so does what is missing after a divergence.
-    The lowest loss itself hardly shows what a weight decay does later in a training; the mean does.
+    What only moves a curve to other rates, as a momentum does, leaves the mean of an exponential
+    sweep that covers it. The lowest loss alone hardly shows what a weight decay does later in a
+    training; the mean shows more of it.
 
     Two settings are told apart by the differences between their means with the same seed: three
     standard errors or more, of the pair or, where larger, the median of all pairs. Where all are
