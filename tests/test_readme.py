@@ -6,7 +6,6 @@ import csv
 import json
 import re
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -56,11 +55,6 @@ def test_every_target_runs_whatever_files_there_are() -> None:
     assert set(re.findall(r"^\.PHONY: (.*)$", text, re.M)[0].split()) == targets
 
 
-def result(run: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((ROOT / "results" / run / "result.json").read_text())
-    return read
-
-
 RUNS = sorted(path.parent for path in (ROOT / "results").glob("*/result.json"))
 
 
@@ -95,48 +89,26 @@ def rows_of(text: str, first_cell: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in table[2:]}
 
 
-def test_the_table_of_the_reproduction_is_the_reports() -> None:
+def test_the_tables_of_the_reproduction_hold_the_reports_rows() -> None:
+    """With the cells that tests/test_claims.py looks at."""
     report = rows_of((ROOT / "results/report/report.md").read_text(), "experiment")
-    page = rows_of(REPRODUCTION, "experiment")
     # The solvers and the first port's tables are the results page's; its headline is here too.
     families = ("full-solvers", "quick-ancestor", "quick-ancestor-early")
     elsewhere = {name for family in families for name in FAMILIES[family]}
     headline = {"quick-ancestor-fixed", "quick-ancestor-triangular"}
-    assert page.keys() == report.keys() - elsewhere | headline
-    for name, (iterations, accuracy, published) in page.items():
-        assert (iterations, accuracy) == (report[name][0], report[name][2])
-        assert published == report[name][4].partition(" (")[0]
+    page = re.findall(r"^\| ((?:full|quick)\S+) \|", REPRODUCTION, re.M)
+    assert set(page) == report.keys() - elsewhere | headline
+    assert len(rows_of(README, "experiment")) == 6
 
 
-def test_the_readmes_rows_are_means_of_runs_with_their_intervals() -> None:
-    students_t = 2.776  # two-sided 95 % for five runs
-    rows = rows_of(README, "experiment")
-    assert len(rows) == 6
-    for name, (iterations, accuracy, interval, published) in rows.items():
-        name = name.removesuffix(", ours")
-        ends = [result(f"{name}-{seed}") for seed in range(5)]
-        values = [100 * end["accuracy"] for end in ends]
-        center, half = mean(values), students_t * stdev(values) / 5**0.5
-        assert accuracy == f"{center:.2f} ± {stdev(values):.2f} (n = 5)"
-        assert interval == f"{center - half:.2f} to {center + half:.2f}"
-        assert {f"{end['iterations']:,}" for end in ends} == {iterations}
-        assert published == rows_of(REPRODUCTION, "experiment")[name][2]
-
-
-def test_what_is_said_of_the_muon_rows_holds() -> None:
-    report = rows_of((ROOT / "results/report/report.md").read_text(), "experiment")
-    at_end = {name: float(cells[2].split()[0]) for name, cells in report.items()}
-    lengths = (1_500, 2_000, 2_500, 5_000, 7_000)
-    muon = {length: at_end[f"full-muon-{length}"] for length in lengths}
-    assert muon[1_500] > 81.4  # the paper's
-    assert muon[1_500] < at_end["full-fixed"] < muon[2_000]
-    assert "thirty-fifth" in REPRODUCTION and 70_000 / 35 == 2_000
-    words = " ".join(REPRODUCTION.split())
-    assert f"{muon[5_000] - at_end['full-fixed']:.1f} points above it" in words
-    page = rows_of((ROOT / "results/README.md").read_text(), "iterations")
-    for length, accurate in muon.items():
-        share, accuracy = page[f"{length:,}"]
-        assert (share, float(accuracy.split()[0])) == (f"1/{70_000 / length:.0f}", accurate)
+def test_the_shares_of_the_fixed_runs_iterations() -> None:
+    page = rows_of((ROOT / "results/README.md").read_text(), "run of")
+    shares = {
+        int(name.split()[0].replace(",", "")): row[0] for name, row in page.items() if "," in name
+    }
+    assert len(shares) == 5
+    assert shares == {length: f"1/{70_000 / length:.0f}" for length in shares}
+    assert "2,500 iterations, a twenty-eighth" in REPRODUCTION and 70_000 / 28 == 2_500
 
 
 def test_the_solvers_table_is_the_reports() -> None:

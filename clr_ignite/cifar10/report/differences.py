@@ -95,13 +95,13 @@ def readings(group: Group) -> list[Reading]:
 def _from_published(group: Group, reading: Reading) -> Iterator[Difference]:
     published = group.entry.published if group.entry else None
     if published is not None:
-        beyond = [value - published for value in reading.values]
+        mean, single = of_mean(reading.values), of_one_more(reading.values)
         yield Difference(
             reading.name,
             f"published {published}",
-            statistics.mean(beyond),
-            of_mean(beyond),
-            of_one_more(beyond),
+            statistics.mean(reading.values) - published,
+            mean and mean.less(published),
+            single and single.less(published),
         )
 
 

@@ -41,6 +41,10 @@ class Interval:
             return "not told apart"
         return "above" if self.low > 0 else "below"
 
+    def less(self, figure: float) -> Interval:
+        """The same of what is ``figure`` lower: a mean held against a figure without a spread."""
+        return Interval(self.center - figure, self.half)
+
 
 def of_mean(values: Sequence[float]) -> Interval | None:
     """The interval of the mean; None of a single value.
@@ -52,7 +56,7 @@ def of_mean(values: Sequence[float]) -> Interval | None:
     if len(values) < 2:
         return None
     error = statistics.stdev(values) / len(values) ** 0.5
-    return Interval(statistics.fmean(values), _students_t(len(values) - 1) * error)
+    return Interval(statistics.mean(values), _students_t(len(values) - 1) * error)
 
 
 def of_one_more(values: Sequence[float]) -> Interval | None:
@@ -69,7 +73,7 @@ def of_difference(values: Sequence[float], others: Sequence[float]) -> Interval 
     """
     if min(len(values), len(others)) < 2:
         return None
-    center = statistics.fmean(values) - statistics.fmean(others)
+    center = statistics.mean(values) - statistics.mean(others)
     of_each = [(statistics.variance(one) / len(one), len(one) - 1) for one in (values, others)]
     variance = sum(part for part, _ in of_each)
     if variance == 0:
