@@ -121,6 +121,16 @@ def test_a_signal_at_any_point_of_the_restore_loses_nothing(points: int) -> None
         assert len(rig.test(num_iter=2).run(rig.trainer, rig.loader)) == 2  # not busy for ever
 
 
+def test_an_engine_keeps_its_attributes_and_their_order() -> None:
+    rig = Rig()
+    rig.trainer.state.mine = 1
+    before = list(vars(rig.trainer).items())
+    state = list(vars(rig.trainer.state).items())
+    rig.test().run(rig.trainer, rig.loader)
+    assert list(vars(rig.trainer).items()) == before
+    assert list(vars(rig.trainer.state).items()) == state
+
+
 def test_gradients_that_the_step_turned_off_are_on_again() -> None:
     rig = Rig()
     rig.meddle = lambda engine, loss: (

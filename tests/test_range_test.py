@@ -484,6 +484,24 @@ def test_groups_of_differing_rates_without_lr_mult_are_refused() -> None:
         rig.test().run(rig.trainer, rig.loader)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_group_that_the_step_adds_is_named(when: str) -> None:
+    rig = Rig()
+    groups = list(rig.optimizer.param_groups)
+
+    def step(engine: Engine, batch: Any) -> Any:
+        if when == "before":
+            rig.optimizer.add_param_group({"params": [], "lr": 0.2})
+        loss = rig.step(engine, batch)
+        if when == "after":
+            rig.optimizer.add_param_group({"params": [], "lr": 0.2})
+        return loss
+
+    with pytest.raises(RuntimeError, match="a test of 1 param groups now has 2"):
+        rig.test().run(Engine(step), rig.loader)
+    assert rig.optimizer.param_groups == groups
+
+
 def test_a_one_shot_iterator_is_refused_untouched() -> None:
     rig = Rig()
     batches = iter([1, 2, 3])

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from clr_ignite import LRRangeTest
 from clr_ignite.no_trace import objects
 from clr_ignite.no_trace.random_states import generators, put_random, random_now, random_states
+from clr_ignite.no_trace.reachable import reachable
 from clr_ignite.no_trace.snapshot import Snapshot
 
 
@@ -614,6 +615,12 @@ def test_their_states_are_plain_values() -> None:
     drawn = [generator.random() if hasattr(generator, "random") else 0 for generator in own]
     put_random(states, own)
     assert [g.random() if hasattr(g, "random") else 0 for g in own] == drawn
+
+
+def test_a_librarys_function_is_not_searched() -> None:
+    seen: list[object] = []
+    reachable([nn.functional.gumbel_softmax], seen.append)
+    assert seen[0] is nn.functional.gumbel_softmax and nn.functional.softmax not in seen
 
 
 def test_the_walk_is_bounded_and_leaves_machinery_alone() -> None:

@@ -15,6 +15,7 @@ from ignite.engine import Engine, Events, State
 from ignite.metrics import Metric
 
 from clr_ignite._checks import instance
+from clr_ignite.no_trace.objects import own_attributes
 
 _CLEAR = {
     "last_event_name": None,
@@ -57,7 +58,7 @@ def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]
     Yields:
         Names of the suspended handlers.
     """
-    attributes = vars(engine)
+    attributes = own_attributes(engine)
     saved = dict(attributes)
     kept, suspended = _sorted_out(saved["_event_handlers"], [*keep, *_inner_workings(engine)])
     try:
@@ -120,14 +121,17 @@ def _is_kept(event: object, handler: object, owner: object, keep: Collection[obj
 
 def _fresh(state: State) -> State:
     fresh = State()
-    vars(fresh).update(_own(state))
+    for name, value in _own(state).items():
+        setattr(fresh, name, value)
     return fresh
 
 
 def _own(state: State) -> dict[str, Any]:
     """The attributes that the user has put there."""
     ignites = State()
-    return {name: value for name, value in vars(state).items() if not hasattr(ignites, name)}
+    return {
+        name: value for name, value in own_attributes(state).items() if not hasattr(ignites, name)
+    }
 
 
 def _unwrapped(handler: Callable[..., Any]) -> Callable[..., Any]:

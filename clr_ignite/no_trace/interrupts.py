@@ -11,6 +11,8 @@ from typing import Any
 
 Handler = Callable[[int, FrameType | None], Any]
 
+_SIGNALS = tuple(signal.valid_signals())  # to ask takes longer than all the rest
+
 
 @contextlib.contextmanager
 def interrupts_wait() -> Iterator[None]:
@@ -29,7 +31,7 @@ def interrupts_wait() -> Iterator[None]:
 
     before: dict[int, Handler] = {}
     try:
-        for number in signal.valid_signals():
+        for number in _SIGNALS:
             # Of a handler that is not Python's there is nothing that could be put back.
             if callable(handler := signal.getsignal(number)):
                 before[number] = handler
@@ -64,6 +66,10 @@ class Undoing(contextlib.ExitStack):
     inner exit short; the outer one then does the work.
     """
 
+    _undone = False
+
     def __exit__(self, *error: Any) -> None:
-        with interrupts_wait():
-            super().__exit__(*error)
+        if not self._undone:
+            with interrupts_wait():
+                super().__exit__(*error)
+            self._undone = True

@@ -18,7 +18,7 @@ from clr_ignite.no_trace.objects import DATA, RESOURCES, attributes, is_ours
 
 _MOST = 10_000  # objects looked at: a millisecond for each thousand
 _ITEMS = 200  # of each container; a data set's pictures need not all be asked
-_LIBRARIES = sys.stdlib_module_names | {"torch", "ignite"}  # whose methods name none
+_LIBRARIES = sys.stdlib_module_names | {"torch", "ignite"}  # whose code names nothing of the user's
 _ENDS = (type, types.ModuleType, str, bytes, int, float, Tensor, np.ndarray, Engine, State)
 
 
@@ -26,8 +26,8 @@ def reachable(roots: Iterable[object], wanted: Callable[[object], bool]) -> list
     """Every object that is ``wanted``, each once, the nearest first and always in the same order.
 
     It goes through attributes and slots, containers, bound methods, partial functions, what
-    functions close over and the globals that they name; not into what is wanted, classes, modules,
-    Engines, and what belongs to the outside.
+    functions close over and the globals that they name (a library's name none of the user's); not
+    into what is wanted, classes, modules, Engines, and what belongs to the outside.
     """
     known: dict[int, object] = {}
     found = []
@@ -55,7 +55,8 @@ def _held(one: Any) -> Iterator[object]:
         yield one.__self__
     elif isinstance(one, types.FunctionType):
         yield from (one.__defaults__, one.__kwdefaults__)
-        yield from (one.__globals__.get(name) for name in one.__code__.co_names)
+        if not _is_librarys(str(one.__module__)):  # whose globals are its own
+            yield from (one.__globals__.get(name) for name in one.__code__.co_names)
         for cell in one.__closure__ or ():
             try:
                 yield cell.cell_contents
@@ -65,5 +66,9 @@ def _held(one: Any) -> Iterator[object]:
         yield from attributes(one).values()
         # Of the class too: an attribute that its objects share, methods that name a global one.
         for base in type(one).__mro__[:-1]:
-            if base.__module__.partition(".")[0] not in _LIBRARIES:
+            if not _is_librarys(base.__module__):
                 yield from vars(base).values()
+
+
+def _is_librarys(module: str) -> bool:
+    return module.partition(".")[0] in _LIBRARIES

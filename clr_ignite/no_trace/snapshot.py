@@ -20,6 +20,7 @@ from clr_ignite.no_trace.objects import (
     has_attributes,
     holds_resource,
     is_followed,
+    own_attributes,
     putting_back,
     telling,
 )
@@ -123,7 +124,7 @@ def _module(module: nn.Module) -> Taken:
 
 def _optimizer(optimizer: torch.optim.Optimizer) -> Taken:
     # A wrapper may read these two from another object than its attributes show.
-    return _nothing, [vars(optimizer), optimizer.state, optimizer.param_groups]
+    return _nothing, [own_attributes(optimizer), optimizer.state, optimizer.param_groups]
 
 
 def _mapping(mapping: MutableMapping[Any, Any]) -> Taken:

@@ -28,7 +28,7 @@ class Pending(Generic[T]):
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
         self.parts: list[T] = []
-        self._since = 0  # batches since the last step
+        self.since = 0  # batches since the last step
         self._most = 0  # parts of a step so far
         self._traces: list[tuple[int, int]] = []  # of all gradients, as of the last batch
         self._probe: nn.Parameter | None = None  # a parameter whose gradient waits
@@ -38,7 +38,7 @@ class Pending(Generic[T]):
 
     def add(self, part: T) -> None:
         """A batch without a step is over."""
-        self._since += 1
+        self.since += 1
         self._unwatch()
         self.drop_lost()
         traces = [(id(p.grad), p.grad._version) for p in self._parameters() if p.grad is not None]
@@ -72,19 +72,14 @@ class Pending(Generic[T]):
         """The parts of the step that was taken, but for its own batch."""
         self._unwatch()
         parts, self.parts, self._probe, self._gradient = self.parts, [], None, None
-        self._since, self._most = 0, max(self._most, len(parts) + 1)
+        self.since, self._most = 0, max(self._most, len(parts) + 1)
         return parts
 
     def hopeless(self, epoch_length: int | None) -> bool:
         """Whether so many batches went by without a step that none is to be expected."""
-        if self._since - len(self.parts) >= _IDLE + 10 * self._most:
+        if self.since - len(self.parts) >= _IDLE + 10 * self._most:
             return True
         return len(self.parts) >= max(_GATHERED, 10 * self._most, epoch_length or 0)
-
-    @property
-    def since(self) -> int:
-        """Batches since the last step."""
-        return self._since
 
     def _watch(self, parameter: nn.Parameter, gradient: Tensor) -> None:
         """Be called before the next gradient is added to this one."""

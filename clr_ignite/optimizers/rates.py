@@ -92,10 +92,10 @@ def put_rates(groups: list[Group], rates: Sequence[float]) -> None:
     differ, such a group gets its own.
     """
     # Floats in line: this runs at every iteration.
-    for group, rate in zip(groups, rates, strict=True):
+    for at, group in enumerate(groups):
         if type(group["lr"]) is not float:
             break
-        group["lr"] = rate
+        group["lr"] = rates[at]
     else:
         return
     filled: dict[int, float] = {}

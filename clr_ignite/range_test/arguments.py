@@ -50,7 +50,7 @@ def check_swept(optimizer: torch.optim.Optimizer, plan: Plan) -> None:
     check_rates(optimizer)
     if not plan.per_group:
         check_group_rates(optimizer, ", or the test ranges of their own, start_lr=[...]")
-    warn_of_unused_rate(optimizer, plan.rates())
+    warn_of_unused_rate(optimizer, plan.rates)
 
 
 def check_evaluation(evaluator: Engine | None, eval_data: Iterable[Any] | None) -> None:

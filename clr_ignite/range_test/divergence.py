@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from clr_ignite._smoothing import averaged
-
 _BETA = 0.9  # of the smoothing: about ten steps
 
 
@@ -37,11 +35,15 @@ class Divergence:
             return False
         if not math.isfinite(loss):
             return True
-        self._average, self._weight = averaged(self._average, self._weight, loss, _BETA)
+        self._average = _BETA * self._average + (1 - _BETA) * loss
+        self._weight = _BETA * self._weight + (1 - _BETA)
         smoothed = self._average / self._weight
         if self._first is None:
             self._first = smoothed
-        self._best = min(self._best, smoothed)
-        self._size = self._size or abs(loss)
+        if not self._size:
+            self._size = abs(loss)
+        if smoothed <= self._best:  # most steps of most tests
+            self._best = smoothed
+            return False
         scale = max(abs(self._best), self._first - self._best) or self._size
         return smoothed > self._best + (self.threshold - 1) * scale

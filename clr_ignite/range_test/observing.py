@@ -12,16 +12,15 @@ Observer = Callable[[RangeTestResult], None]
 
 
 @contextlib.contextmanager
-def observing(on_row: Observer | None, total: int | None) -> Iterator[Observer]:
-    """Gives what is to be called with the result after each row; on rank 0 alone it acts.
+def observing(on_row: Observer | None, total: int | None) -> Iterator[Observer | None]:
+    """Gives what is to be called with the result after each row, on rank 0 alone.
 
     Args:
         total: steps of the test, for a tqdm bar; None: no bar.
     """
     heard = is_first()
-    observer = on_row if heard and on_row is not None else lambda result: None
     if not heard or total is None:
-        yield observer
+        yield on_row if heard else None
         return
     from tqdm import tqdm
 
@@ -30,6 +29,7 @@ def observing(on_row: Observer | None, total: int | None) -> Iterator[Observer]:
         def observe(result: RangeTestResult) -> None:
             bar.set_postfix(lr=f"{result.lr[-1]:.3g}", refresh=False)
             bar.update(len(result) - bar.n)
-            observer(result)
+            if on_row is not None:
+                on_row(result)
 
         yield observe

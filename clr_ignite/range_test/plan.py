@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from clr_ignite._checks import Fields, choice, count, non_negative, positive, shown
@@ -77,16 +78,22 @@ class Plan(Fields):
                 )
         return list(zip(_spread(self.start_lr, groups), _spread(self.end_lr, groups), strict=True))
 
+    @cached_property
     def rates(self) -> list[float]:
         """The first group's rate at each step."""
         groups = _groups(self.start_lr, self.end_lr)
-        return list(map(self.schedules(groups)[0], range(self.num_iter)))
+        return list(map(self._sweeps(self.ranges(groups)[:1])[0], range(self.num_iter)))
 
     def schedules(self, groups: int) -> list[Schedule]:
         """For each param group: the 0-based step -> its rate."""
+        ranges = self.ranges(groups)
+        # A list is quicker to ask than a schedule, but one for each of many groups is large.
+        return self._sweeps(ranges) if self.per_group else [self.rates.__getitem__] * groups
+
+    def _sweeps(self, ranges: list[tuple[float, float]]) -> list[Schedule]:
         kind = Linear if self.step_mode == "linear" else Geometric
         intervals = self.num_iter // self.hold - 1
-        sweeps = [kind(start, end, intervals) for start, end in self.ranges(groups)]
+        sweeps = [kind(start, end, intervals) for start, end in ranges]
         if self.hold == 1:
             return list(sweeps)
         return [lambda step, sweep=sweep: sweep(step // self.hold) for sweep in sweeps]  # type: ignore[misc]

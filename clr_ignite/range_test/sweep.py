@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 from clr_ignite._scalars import Value, floats
 from clr_ignite.optimizers.compiled import keep_compiled
 from clr_ignite.optimizers.pending import Pending, never_stepped
-from clr_ignite.optimizers.rates import factor, factor_keys, put_rates, rounded
+from clr_ignite.optimizers.rates import Group, factor, factor_keys, put_rates, rounded
 from clr_ignite.optimizers.wrapped import RateChanged, check_inner_rates, watch_steps
 from clr_ignite.range_test.divergence import Divergence
 from clr_ignite.range_test.ranks import any_rank, batch_size, mean_over_ranks, several_ranks
@@ -21,8 +21,6 @@ from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import Schedule
 
 _BLOCK = 50  # rows whose losses are read from an accelerator in one go
-
-_FLOATS = {float}
 
 Batch = tuple[dict[str, Any], int]  # values by name, samples
 
@@ -50,7 +48,7 @@ class Sweep:
         divergence: Divergence,
         evaluate: Callable[[], Mapping[str, float]] | None,
         every: int,
-        on_row: Callable[[RangeTestResult], None],
+        on_row: Callable[[RangeTestResult], None] | None,
         scalers: Sequence[torch.amp.GradScaler] = (),
         first: Callable[[], None] = lambda: None,
     ) -> None:
@@ -71,23 +69,20 @@ class Sweep:
 
     def attach(self, trainer: Engine, stack: contextlib.ExitStack) -> None:
         """Act on ``trainer``'s private run; ``stack`` undoes what outlasts it."""
+        keep_compiled(trainer, self.optimizer, stack)  # before hooks lead its search to this sweep
         for end in watch_steps(self.optimizer, self.before_step):
             stack.callback(end)
-        keep_compiled(trainer, self.optimizer, stack)
         trainer.add_event_handler(Events.ITERATION_STARTED, self.started)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, self.completed)
         stack.callback(self.read)
 
     def started(self, engine: Engine) -> None:
         """Before a batch: set the rate of the step to come."""
-        if self._rates:
-            self._compare("between two steps")
-        step = len(self.result)
-        self._rates = [schedule(step) for schedule in self.schedules]
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._rates):
-            raise RateChanged(f"a test of {len(self._rates)} param groups now has {len(groups)}")
-        self._set = self._rates
+        if self._set:
+            self._compare(groups, "between two steps")
+        step = len(self.result.iteration)
+        self._set = self._rates = [schedule(step) for schedule in self.schedules]
         if self._keys:
             used = zip(groups, self._rates, strict=True)
             self._set = [rate * factor(group, self._keys) for group, rate in used]
@@ -98,7 +93,7 @@ class Sweep:
 
     def before_step(self, stepping: torch.optim.Optimizer, *_: object) -> None:
         """Before a step of the optimizer, or of one inside it: the rate that is really used."""
-        self._compare("in its step")
+        self._compare(self.optimizer.param_groups, "in its step")
         if stepping is not self.optimizer:
             check_inner_rates(self.optimizer, stepping, self._set)
         self._stepped = True
@@ -107,10 +102,12 @@ class Sweep:
 
     def completed(self, engine: Engine) -> None:
         """After a batch: record, where the optimizer stepped; evaluate; stop."""
-        skipped = not self._stepped and bool(self.scalers) and self._skipped()
-        if not self._stepped and not skipped:
-            self._wait(engine)
-            return
+        skipped = False
+        if not self._stepped:
+            skipped = self._skipped()
+            if not skipped:
+                self._wait(engine)
+                return
         values, samples = self._worth(engine)
         if self._pending.since:
             batches = [*_readable(self._pending.taken()), (values, samples)]
@@ -126,7 +123,8 @@ class Sweep:
             self.result.amend(row - 1, evaluation=self.evaluate())
         if last and self.result.stop_reason is None:
             self.finish("completed", f"all {row} steps were taken, up to {self._rates[0]:.3g}")
-        self.on_row(self.result)
+        if self.on_row is not None:
+            self.on_row(self.result)
         stopped = self._several and any_rank(bool(engine.should_terminate))
         if stopped or self.result.stop_reason:
             engine.terminate()
@@ -157,7 +155,9 @@ class Sweep:
 
     def _worth(self, engine: Engine) -> Batch:
         """What a batch gave, and how much it weighs among those of other ranks."""
-        values = {name: function(engine.state.output) for name, function in self.outputs.items()}
+        output, values = engine.state.output, {}
+        for name, function in self.outputs.items():  # no comprehension: it runs at every step
+            values[name] = function(output)
         return values, batch_size(engine.state.batch) if self._several else 0
 
     def _wait(self, engine: Engine) -> None:
@@ -191,20 +191,23 @@ class Sweep:
         row = len(self.result)
         lr = None if skipped else self._rates[0]
         rates = [None] * len(self._set) if skipped else self._set
-        if not _FLOATS.issuperset(map(type, values.values())):
-            self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
-            self._unread.append((row, values, samples))
-            return
+        for value in values.values():
+            if type(value) is not float:
+                self.result.add_row(iteration=row + 1, lr=lr, loss=None, group_lr=rates)
+                self._unread.append((row, values, samples))
+                return
         if self._several:
             (values,) = mean_over_ranks([values], [samples])
         loss = values.pop("loss")
         self.result.add_row(iteration=row + 1, lr=lr, loss=loss, group_lr=rates, training=values)
         self._judge(row, loss)
 
-    def _compare(self, when: str) -> None:
+    def _compare(self, groups: list[Group], when: str) -> None:
         """Refuse a rate other than the one that was set."""
-        for group, given in zip(self.optimizer.param_groups, self._set, strict=True):
-            found = group["lr"]
+        if len(groups) != len(self._set):
+            raise RateChanged(f"a test of {len(self._set)} param groups now has {len(groups)}")
+        for at, group in enumerate(groups):
+            found, given = group["lr"], self._set[at]
             if found is not given and float(found) != rounded(given, found):
                 raise RateChanged(
                     f"the test set a rate of {rounded(given, found)}, but {when} the optimizer "

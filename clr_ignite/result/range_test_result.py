@@ -114,9 +114,9 @@ class RangeTestResult(Drawn):
         self.group_lr = self.group_lr or tuple(array("d") for _ in rates)
         for column, rate in zip(self.group_lr, rates, strict=True):
             column.append(MISSING if rate is None else rate)
-        for columns in (self.training, self.evaluation):
-            for column in columns.values():
-                column.append(MISSING)
+        if self.training or self.evaluation:
+            for named in (*self.training.values(), *self.evaluation.values()):
+                named.append(MISSING)
         if training or evaluation:
             self.amend(len(self) - 1, training=training, evaluation=evaluation)
 
