@@ -7,6 +7,7 @@ from itertools import product
 
 import torch
 import torch.nn.functional as F
+from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from benchmarks.device.forms import FORMS, Form
@@ -18,6 +19,7 @@ from clr_ignite.cifar10.parts import build
 from clr_ignite.cifar10.parts.repeatable import repeatable
 
 Net = type[CaffeFull] | type[CaffeQuick]
+Weights = dict[str, Tensor]
 # Of the norm of all gradients' error: what float32 and factors rounded to TensorFloat-32 allow.
 LIMITS = {False: 1e-5, True: 1e-3}
 
@@ -45,13 +47,29 @@ def gradients(record: Record, place: Place, nets: tuple[tuple[Net, str], ...]) -
 
 
 def trainings(record: Record, place: Place) -> None:
-    plain: dict[str, Tensor] = {}
-    for name, form in place.forms.items():
+    """How far each form's weights come from the plain one's, in float32, in shares of the way.
+
+    Training is chaotic: what counts is the distance beside that of the plain form from weights that
+    are one rounding off ("nudged").
+    """
+    torch.backends.cudnn.allow_tf32 = False
+    plain: list[Weights] = []
+    nudged = {"nudged": FORMS["repeatable"]}
+    for name, form in (nudged | place.forms).items():
         with record.measuring("correct", f"{name}: {place.iterations} iterations") as found:
-            if found is not None:
-                plain = plain or trained(FORMS["repeatable"], place)[0]
-                way, loss = trained(form, place)
-                found |= {"loss": loss, "apart": relative(way, plain)}
+            if found is None:
+                continue
+            plain = plain or trained(FORMS["repeatable"], place)[0]
+            ways, loss = trained(form, place, nudge=1e-7 * (name in nudged))
+            for mark, ours, theirs in zip(marks(place), ways, plain, strict=True):
+                found[f"apart after {mark}"] = relative(ours, theirs)
+            found["loss"] = loss
+    torch.backends.cudnn.allow_tf32 = True
+
+
+def marks(place: Place) -> list[int]:
+    """Iterations after which weights are compared; the last one ends the training."""
+    return [max(1, place.iterations // share) for share in (30, 3, 1)]
 
 
 def gradient_errors(form: Form, exact: nn.Module, place: Place) -> list[float]:
@@ -76,22 +94,29 @@ def gradient_errors(form: Form, exact: nn.Module, place: Place) -> list[float]:
     return sorted(errors)
 
 
-def trained(form: Form, place: Place) -> tuple[dict[str, Tensor], float]:
-    """The way of the weights in some iterations of Table 2; the mean loss of their last sixth."""
-    experiment = place.experiment
+def trained(form: Form, place: Place, nudge: float = 0.0) -> tuple[list[Weights], float]:
+    """The ways of the weights up to each of the marks, and the mean loss of the last sixth."""
     with repeatable(place.device, form.repeatable):
-        parts = build(experiment, place.data, seed=0, device=place.device, form=form.of)
+        parts = build(place.experiment, place.data, seed=0, device=place.device, form=form.of)
+        with torch.no_grad():
+            for parameter in parts.model.parameters():
+                parameter.mul_(1 + nudge)
         start = {name: tensor.clone() for name, tensor in parts.model.state_dict().items()}
-        ScheduleHandler(parts.optimizer, lr=experiment.schedule).attach(parts.trainer)
-        losses = []
-        parts.trainer.add_event_handler(place.completed, lambda e: losses.append(e.state.output))
+        ScheduleHandler(parts.optimizer, lr=place.experiment.schedule).attach(parts.trainer)
+        losses, ways = [], []
+
+        def look(trainer: Engine) -> None:
+            losses.append(trainer.state.output)
+            if trainer.state.iteration in marks(place):
+                now = parts.model.state_dict()
+                ways.append({name: now[name] - start[name] for name in start})
+
+        parts.trainer.add_event_handler(Events.ITERATION_COMPLETED, look)
         parts.trainer.run(parts.batches, max_iters=place.iterations)
-    last = torch.stack(losses[-(place.iterations // 6) :])
-    way = {name: tensor - start[name] for name, tensor in parts.model.state_dict().items()}
-    return way, float(last.mean())
+    return ways, float(torch.stack(losses[-(place.iterations // 6) :]).mean())
 
 
-def relative(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
+def relative(found: Weights, expected: Weights) -> float:
     ours, theirs = (
         torch.cat([one[name].detach().double().flatten() for name in expected])
         for one in (found, expected)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from ignite.engine import Events
 from torch import Tensor, nn
 
 from benchmarks.device.forms import FORMS, Form
@@ -33,7 +32,6 @@ class Place:
     quick: bool
     workers: int
     folder: Path | None
-    completed = Events.ITERATION_COMPLETED
 
     @property
     def device(self) -> torch.device:
