@@ -160,6 +160,8 @@ def test_groups_with_ranges_of_their_own_train_at_rates_that_were_tested_togethe
     schedules = result.schedule(7, policy)
     bounds = result.suggest()
     assert isinstance(schedules, list) and len(schedules) == len(end)
+    others = ", ".join(f"{schedule.max_lr:.3g}" for schedule in schedules[1:])
+    assert "the first param group's" in bounds.reason and f"others had {others}," in bounds.reason
     assert (schedules[0].base_lr, schedules[0].max_lr) == (bounds.base_lr, bounds.max_lr)
     for at in (0, 7):  # the base, the peak
         rates = [schedule(at) for schedule in schedules]

@@ -326,6 +326,16 @@ def test_attached_the_trainers_run_is_the_test() -> None:
     assert rig.trainer.state.iteration == 5
 
 
+def test_attached_without_a_block_it_says_so() -> None:
+    rig = Rig()
+    with pytest.warns(RuntimeWarning, match="without a with block.* trains as ever") as caught:
+        rig.test().attach(rig.trainer)
+    assert caught[0].filename == __file__
+    assert rig.test().result is None
+    with pytest.raises(TypeError, match="trainer must be an ignite"):
+        rig.test().attach(rig.loader)  # without one more warning
+
+
 def test_attached_the_run_takes_what_engines_take() -> None:
     rig = Rig()
     for arguments in ({"max_epochs": 3}, {"max_iters": 12}, {"max_iters": 900}, {}):

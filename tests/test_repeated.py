@@ -94,6 +94,19 @@ def test_seeds_that_agree_and_seeds_that_do_not() -> None:
     assert none.max_lr is None and "none gives a max_lr alone" in none.reason
 
 
+def test_ranges_for_groups_are_told_once() -> None:
+    both = [made(0.002, 0.008), made(0.0021, 0.0081)]
+    for one in both:
+        one.start_lr, one.end_lr = (0.0, 0.0), (0.02, 0.2)
+    repeated = RepeatedResult([0, 1], both)
+    found = repeated.suggest("accuracy")
+    others = repeated.schedule(5)
+    assert isinstance(others, list) and len(others) == 2
+    assert f"beside its max_lr the others had {10 * found.max_lr:.3g}" in found.reason
+    none = RepeatedResult([0, 1], [made(0.002, 0.05)] * 2).suggest("accuracy")
+    assert none.max_lr is None and "param group" not in none.reason
+
+
 def test_without_accuracy_the_loss_is_read() -> None:
     bare = made(0.002, 0.008)
     bare.evaluation.clear()

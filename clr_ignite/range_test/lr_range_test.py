@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
+from clr_ignite.no_trace.attached import Attached
 from clr_ignite.no_trace.borrowing import borrow
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
@@ -165,29 +166,13 @@ class LRRangeTest:
             trainer.run(batches, max_epochs=_FOREVER, epoch_length=batches.epoch_length)
             return self._ended(sweep, pauses, batches)
 
-    @contextlib.contextmanager
-    def attach(self, trainer: Engine) -> Iterator[Engine]:
+    def attach(self, trainer: Engine) -> Attached:
         """Inside the block ``trainer.run(data)`` is the test: ``with test.attach(trainer):``.
 
         It takes what :meth:`run` takes and returns the trainer's state, as before the test.
+        Without the block it does nothing and warns.
         """
-        check_engine("trainer", trainer)
-        if "run" in vars(trainer):
-            raise ValueError("a range test is already attached to this trainer")
-
-        def run(data: Iterable[Any] | None = None, *limits: Any, **named: Any) -> object:
-            try:
-                del trainer.run  # the test itself needs the Engine's own
-                self.run(trainer, data, *limits, **named)  # type: ignore[arg-type]
-            finally:
-                trainer.run = run  # type: ignore[method-assign, assignment]
-            return trainer.state
-
-        try:
-            trainer.run = run  # type: ignore[method-assign, assignment]
-            yield trainer
-        finally:
-            vars(trainer).pop("run", None)
+        return Attached(trainer, self.run)
 
     def _set_up(
         self, stack: contextlib.ExitStack, trainer: Engine, batches: Endless

@@ -15,7 +15,7 @@ from clr_ignite.range_test import LRRangeTest
 from clr_ignite.result import RangeTestResult
 from clr_ignite.result.curves import Drawn
 from clr_ignite.result.files import write_csv
-from clr_ignite.result.implied import Implied, Policy, implied_by
+from clr_ignite.result.implied import Implied, Policy, implied_by, said_of_groups
 from clr_ignite.suggestions import Bounds
 from clr_ignite.suggestions.bounds import agreed
 
@@ -82,7 +82,9 @@ class RepeatedResult(Drawn):
         Args:
             metric, options: as of :meth:`clr_ignite.RangeTestResult.suggest`.
         """
-        return agreed(self.pairs(metric, **options))
+        found = agreed(self.pairs(metric, **options))
+        # Without a pair the reason is one test's, which says it already.
+        return found if found.max_lr is None else said_of_groups(found, self.results[0])
 
     def schedule(
         self, step_size: int | None = None, policy: Policy = "triangular", total: int | None = None

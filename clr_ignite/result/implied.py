@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Policy = Literal["triangular", "triangular2", "onecycle"]
 Implied = Triangular | Triangular2 | OneCycle
 Rates = float | tuple[float, ...]
+_SHOWN = 4  # groups whose rates are told
 
 
 def implied_by(
@@ -58,6 +59,21 @@ def _implied(
         return Triangular2(*pair, step_size)
     length = total if total is not None else 2 * step_size + max(2, step_size // 4)
     return OneCycle(*pair, step_size, length, bounds.base_lr / 100)
+
+
+def said_of_groups(bounds: Bounds, test: RangeTestResult) -> Bounds:
+    """``bounds`` that say whose they are where each param group had a range of its own."""
+    _, *others = for_groups(bounds, test.start_lr, test.end_lr, test.step_mode)
+    top = [rate for group in others if (rate := group.max_lr or group.lr) is not None]
+    if not others or not top:
+        return bounds
+    rates = ", ".join(f"{rate:.3g}" for rate in top[:_SHOWN]) + ", ..." * (len(top) > _SHOWN)
+    of = "max_lr" if bounds.max_lr is not None else "lr"
+    words = (
+        f"these are the first param group's rates; beside its {of} the others had {rates}, a ratio "
+        "that schedule() keeps"
+    )
+    return replace(bounds, reason=f"{bounds.reason}; {words}")
 
 
 def for_groups(bounds: Bounds, start_lr: Rates, end_lr: Rates, step_mode: str) -> list[Bounds]:

@@ -15,7 +15,7 @@ from clr_ignite._smoothing import MISSING, moving_average, running_median
 from clr_ignite.pictures import Picture, better
 from clr_ignite.result import files
 from clr_ignite.result.curves import Drawn, picture_of
-from clr_ignite.result.implied import Implied, Policy, implied_by
+from clr_ignite.result.implied import Implied, Policy, implied_by, said_of_groups
 from clr_ignite.result.reading import Rule, suggested
 from clr_ignite.suggestions import Bounds
 
@@ -177,7 +177,8 @@ class RangeTestResult(Drawn):
         By default the held-out loss is read, or the training loss where there is none or where it
         falls on far beyond the other's lowest point, by
         :func:`~clr_ignite.suggestions.bounds_below_minimum`; accuracy, which depends more on the
-        length of the test than on its rates, by the paper's rule where it is asked for.
+        length of the test than on its rates, by the paper's rule where it is asked for. After a
+        test with a range for each param group the rates are the first group's; the reason says so.
 
         Args:
             metric: the held-out metric to read, by its name.
@@ -189,7 +190,7 @@ class RangeTestResult(Drawn):
             KeyError: no such metric.
             ValueError: a metric whose name does not tell which way it is better.
         """
-        return suggested(self, metric, rule, higher_is_better)
+        return said_of_groups(suggested(self, metric, rule, higher_is_better), self)
 
     def schedule(
         self, step_size: int | None = None, policy: Policy = "triangular", total: int | None = None
