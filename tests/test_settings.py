@@ -59,6 +59,13 @@ def test_a_loss_that_stays_low_up_to_a_higher_rate_is_better_than_one_as_low() -
     assert "lowest mean held-out loss over the sweep" in choice.reason
 
 
+def test_a_curve_at_other_rates_has_the_same_mean() -> None:
+    wide = np.geomspace(1e-8, 1e3, 221).tolist()
+    low, high = ([curve(rate, one, wide) for one in (0.3, 0.4)] for rate in (0.01, 0.1))
+    one, other = choose_setting({"low": low, "high": high}).standings
+    assert one.means == pytest.approx(other.means, rel=1e-3)
+
+
 def test_what_lies_behind_a_divergence_counts_as_untrained() -> None:
     whole = of_seeds(0.01, 0.3, 0.4)
     ends = sum(value <= 2 for value in whole[0][1])  # then it explodes

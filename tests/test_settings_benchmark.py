@@ -13,9 +13,10 @@ from benchmarks.advice.tasks import problem
 from benchmarks.advice.training import range_test
 from benchmarks.settings import __main__ as runner
 from benchmarks.settings.curves import LENGTH, LOSSES, cells, curve
-from benchmarks.settings.report import interval, write_report
+from benchmarks.settings.report import by_task, interval, outcome, units, ways, write_report
 from benchmarks.settings.tasks import COMMON, DECAYS, DEFAULT, RULE, SHOW, decayed, kind, peaks
 from benchmarks.settings.ways import ALONE, COMPARED, SEARCH, WAYS, Unit
+from benchmarks.tables import read
 
 TASKS = {**RULE, **SHOW}
 
@@ -144,10 +145,19 @@ def test_the_interval_is_students() -> None:
 
 def test_the_page_says_what_was_aimed_at_and_what_came_out(tmp_path: Path) -> None:
     page = write_report(tmp_path, tables_of("noisy-digits", "noisy-cancer"))
-    assert "| rate alone | 0.286 | 0.071 | 0.25 | +0.214 | 1, 0 |" in page
+    assert "| comparing range tests | 0.071 | rate alone | 0.286 | 0.25 | +0.214 | 1, 0 |" in page
     assert "| comparing range tests | 8.5 | 0.071 | 0.071 | 0.07 |" in page
     assert (
         "| noisy-cancer | 200 patients, 20 % of the labels random, SGD | 0 | 0.005 | 0.05 |" in page
     )
     assert (tmp_path / "settings.md").read_text() == page
     assert (tmp_path / "settings.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_committed_page_says_what_its_rows_say() -> None:
+    folder = Path(__file__).parent.parent / "results/settings"
+    all_units = units(read(folder, runner.FIELDS))
+    page = (folder / "settings.md").read_text()
+    assert {task: len(seeds) for task, seeds in all_units.items()} == dict.fromkeys(TASKS, 3)
+    assert outcome(all_units, SHOW) in page and ways(all_units, SHOW) in page
+    assert by_task(all_units) in page

@@ -137,12 +137,13 @@ def best_at_default(unit: Unit) -> Outcome:
     return Outcome(unit.lost(row), RATES * unit.training)
 
 
-COMPARED, ALONE, SEARCH = "comparing range tests", "rate alone", "random search"
+COMPARED, LINEAR = "comparing range tests", "comparing linear range tests"
+ALONE, SEARCH = "rate alone", "random search"
 WAYS: Mapping[str, Callable[[Unit], Outcome]] = {
     COMPARED: compared,
     "comparing, the lowest mean whatever the spread": lowest_mean,
     "comparing, the lowest loss instead of the mean": lowest_loss,
-    "comparing linear range tests": linear_tests,
+    LINEAR: linear_tests,
     ALONE: rate_alone,
     "rate alone, a common decay": common_decay,
     "a training with each decay": trainings,

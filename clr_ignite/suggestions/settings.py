@@ -179,10 +179,13 @@ def _standing(
     lowest = [_lowest(*pair, higher) for pair in pairs if len(pair[0])]
     values = [value for _, value in lowest]
     rule = smith_bounds if higher else bounds_below_minimum
-    alone = [rule(rates.tolist(), values.tolist(), metric=metric) for rates, values in pairs]
+    if bounds is None:
+        bounds = agreed(
+            [rule(lr.tolist(), heights.tolist(), metric=metric) for lr, heights in pairs]
+        )
     return Standing(
         name,
-        agreed(alone) if bounds is None else bounds,
+        bounds,
         best=float(np.mean(values)) if values else MISSING,
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
         rate=MISSING if (rate := geometric_mean(r for r, _ in lowest)) is None else rate,
