@@ -13,9 +13,17 @@ from benchmarks.advice.tasks import problem
 from benchmarks.advice.training import range_test
 from benchmarks.settings import __main__ as runner
 from benchmarks.settings.curves import LENGTH, LOSSES, cells, curve
-from benchmarks.settings.report import by_task, interval, outcome, units, ways, write_report
+from benchmarks.settings.report import (
+    by_task,
+    interval,
+    outcome,
+    summary,
+    units,
+    ways,
+    write_report,
+)
 from benchmarks.settings.tasks import COMMON, DECAYS, DEFAULT, RULE, SHOW, decayed, kind, peaks
-from benchmarks.settings.ways import ALONE, COMPARED, SEARCH, WAYS, Unit
+from benchmarks.settings.ways import ALONE, COMPARED, LINEAR, SEARCH, WAYS, Unit
 from benchmarks.tables import read
 
 TASKS = {**RULE, **SHOW}
@@ -161,3 +169,22 @@ def test_the_committed_page_says_what_its_rows_say() -> None:
     assert {task: len(seeds) for task, seeds in all_units.items()} == dict.fromkeys(TASKS, 3)
     assert outcome(all_units, SHOW) in page and ways(all_units, SHOW) in page
     assert by_task(all_units) in page
+
+
+def test_the_documentation_has_the_pages_numbers() -> None:
+    root = Path(__file__).parent.parent
+    all_units = units(read(root / "results/settings", runner.FIELDS))
+    text = (root / "docs/comparing.md").read_text()
+    for way, words in {
+        ALONE: "the rate alone, at the framework's default decay",
+        COMPARED: "comparing exponential tests from 1e-6 to 10",
+        LINEAR: "comparing linear tests up to where the loss was lowest",
+        SEARCH: "random search over rate and decay",
+        "best of the grid's rates at the default decay": "the best of seven rates at the default "
+        "decay",
+    }.items():
+        found = summary(way, all_units, SHOW)
+        assert f"| {words} | {found.mean:.3f} | {found.trainings:.1f} |" in text
+    left = [summary(way, all_units, SHOW).mean for way in (COMPARED, LINEAR, ALONE)]
+    assert f"leave {left[0] / left[2]:.2f} of it" in text
+    assert f"linear ones leave {left[1] / left[2]:.2f}" in text
