@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
@@ -37,7 +38,7 @@ def set_up(seed: int, weight_decay: float = 0.0, batch_size: int = 8) -> tuple[A
     with torch.no_grad():
         for parameter in rig.model.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.1 * (1 + seed))
-    loader = DataLoader(rig.loader.dataset, batch_size)
+    loader = DataLoader(rig.loader.dataset, int(batch_size))  # torch refuses NumPy's
     saved = {"model": rig.model, "optimizer": rig.optimizer}
     return rig.trainer, loader, rig.optimizer, saved, rig.with_evaluator(every=2)
 
@@ -218,6 +219,15 @@ def test_settings_that_are_not_used_are_named() -> None:
     assert found.choose().reason.endswith("does setup use the setting? none and some)")
 
 
+def test_two_tests_that_are_equal_by_chance_are_no_reason_to_warn() -> None:
+    def often(seed: int, weight_decay: float = 0.0) -> tuple[Any, ...]:
+        return set_up(seed, weight_decay if seed == 0 else 0.0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compared(often).alike == []
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [({"weight_decay": 0.5}, "weight_decay=0.5, .* SGD have 0.1"), ({"momentum": 0.3}, "have 0.9")],
@@ -250,6 +260,11 @@ def other(seed: int, decay: float) -> tuple[Any, ...]:
             {"settings": {"a": {"batch_size": 4}, "b": {}, "c": {"batch_size": 4}}},
             ValueError,
             "settings must differ: 'a' and 'c' are both {'batch_size': 4}",
+        ),
+        (
+            {"settings": {"a": {"w": torch.ones(2)}, "b": {"w": torch.ones(2)}}},
+            ValueError,
+            "settings must differ: 'a' and 'b'",
         ),
         ({"seeds": (0, 0)}, ValueError, "seeds must be different"),
         ({"seeds": 3}, TypeError, "seeds must be a sequence of whole numbers, got 3"),
@@ -305,15 +320,40 @@ def test_files_hold_everything(tmp_path: Path) -> None:
     assert [float(row["loss"]) for row in rows[:12]] == list(found.results["none"].results[0].loss)
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    settings = {str(size): {"batch_size": np.int64(size)} for size in (4, 8)}
+    settings["decay"] = {"weight_decay": np.float32(0.1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = compared(settings=settings, out=tmp_path)
+    assert found.batch_sizes == {"4": 4, "8": 8, "decay": 8}
+    assert compared(settings=settings, out=tmp_path) == found
+
+
+def test_a_folder_is_for_trainers_of_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare.idist, "get_world_size", lambda: 2)
+    with pytest.raises(ValueError, match="out must be left out in a run of several processes"):
+        compared(out=tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
 def test_what_json_lacks_is_described(tmp_path: Path) -> None:
     settings = {
         "a": {"make": torch.optim.SGD, "eps": math.inf, "betas": (0.9, 0.99)},
-        "b": {"make": torch.optim.AdamW, "where": torch.device("cpu"), "hook": object()},
+        "b": {
+            "weights": torch.tensor([1.0, 2.0]),
+            "make": torch.optim.AdamW,
+            "where": torch.device("cpu"),
+            "hook": object(),
+        },
     }
     ComparedResult(settings, of(a=GOOD, b=NEAR).results).to_json(tmp_path / "c.json")
     assert ComparedResult.from_json(tmp_path / "c.json").settings == {
         "a": {"make": "torch.optim.sgd.SGD", "eps": "inf", "betas": [0.9, 0.99]},
         "b": {
+            "weights": [1.0, 2.0],
             "make": "torch.optim.adamw.AdamW",
             "where": "device(type='cpu')",
             "hook": "<object object>",

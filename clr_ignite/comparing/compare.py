@@ -7,8 +7,11 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 from typing import Any
+
+import ignite.distributed as idist
 
 from clr_ignite._checks import choice, function, instance, positive, shown
 from clr_ignite.comparing.compared import ComparedResult
@@ -60,8 +63,8 @@ def compare_range_tests(
             better.
         out: a folder in which every test that has ended is a file and one under way a checkpoint: a
             comparison broken off goes on, and ends bit for bit as if it had not been. Several
-            processes may share it, each with the same call. What the settings change beyond their
-            own values is not seen in it.
+            processes may share it, each with the same call on a trainer of its own. Changes of
+            ``setup`` itself are not seen in it.
         on_row: called with the tests so far after each row of each test, and for each one found in
             ``out``, such as ``VisdomPlotter.compared``.
 
@@ -101,6 +104,8 @@ def compare_range_tests(
     sweep = {"start_lr": start_lr, "end_lr": end_lr, "num_iter": num_iter}
     shelf = None
     if out is not None:
+        if idist.get_world_size() > 1:
+            raise ValueError("out must be left out in a run of several processes with one trainer")
         facts = {"settings": known, "seeds": chosen, **sweep, "epochs": epochs, "options": options}
         shelf = Shelf(out, described(facts))
     comparison = _Comparison(setup, known, chosen, sweep | options, epochs, shelf, on_row)
@@ -178,14 +183,20 @@ class _Comparison:
 
     def _add(self, name: str, seed: int, test: Test) -> None:
         result, self.batch_sizes[name] = test
+        self.tests[name, seed] = result
         for other in self.settings:
-            if other != name and self.tests.get((other, seed)) == result:
+            if other != name and self._alike(name, other, seed):
                 warnings.warn(
                     f"the range tests of settings {other!r} and {name!r} with seed {seed} are "
                     "equal, step by step: does setup use the setting?",
                     stacklevel=5,  # the line that compares
                 )
-        self.tests[name, seed] = result
+
+    def _alike(self, name: str, other: str, seed: int) -> bool:
+        """Whether the tests of two settings with ``seed`` are equal, and none before differed."""
+        both = [(self.tests.get((name, at)), self.tests.get((other, at))) for at in self.seeds]
+        known = [pair for pair in both if None not in pair]
+        return (other, seed) in self.tests and all(one == another for one, another in known)
 
 
 def _steps(epochs: float, data: Iterable[Any]) -> int:
@@ -198,4 +209,4 @@ def _batch_size(setting: Setting, data: Iterable[Any]) -> int | None:
     """Samples in a batch, where the setting or the loader tells."""
     places = (getattr(data, "batch_size", None), getattr(data, "batch_sampler", None))
     known = (setting.get("batch_size"), places[0], getattr(places[1], "batch_size", None))
-    return next((size for size in known if type(size) is int), None)
+    return next((int(size) for size in known if isinstance(size, Integral)), None)

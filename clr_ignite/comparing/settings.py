@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import torch
@@ -52,10 +53,10 @@ def check_setup(setup: Callable[..., Any], settings: Mapping[str, Setting], seed
 def check_used(name: str, setting: Setting, optimizer: torch.optim.Optimizer) -> None:
     """Warn where no param group has the weight decay or the momentum that the setting asks for."""
     groups = getattr(optimizer, "param_groups", ())
-    asked = {key: value for key, value in setting.items() if _is_number(value)}
+    asked = {key: float(value) for key, value in setting.items() if isinstance(value, Real)}
     for key, read in {"weight_decay": _decay_of, "momentum": momentum_of}.items():
         found = [value for group in groups if (value := read(group)) is not None]
-        if key in asked and not any(math.isclose(asked[key], value) for value in found):
+        if key in asked and not any(math.isclose(asked[key], have, rel_tol=1e-6) for have in found):
             has = ", ".join(f"{value:g}" for value in dict.fromkeys(found)) or "none"
             warnings.warn(
                 f"setting {name!r} asks for {key}={asked[key]:g}, but the param groups of this "
@@ -66,6 +67,8 @@ def check_used(name: str, setting: Setting, optimizer: torch.optim.Optimizer) ->
 
 def described(value: Any) -> Any:
     """``value`` as JSON can hold it, the same in every process: functions and classes by name."""
+    if hasattr(value, "tolist"):  # NumPy's and torch's
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): described(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -93,11 +96,7 @@ def _equal(one: Any, other: Any) -> bool:
     try:
         return bool(one is other or one == other)
     except (RuntimeError, TypeError, ValueError):  # arrays do not say yes or no
-        return False
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        return bool(described(one) == described(other))
 
 
 def _decay_of(group: Mapping[str, Any]) -> float | None:

@@ -36,6 +36,8 @@ COMMANDS = {
     "--iterations 8 --eval-every 3",
     "range-test": "range-test --model quick --batch-size 5 --iterations 6 --eval-every 4 "
     "--hold-out 3",
+    "compare": "compare --vary weight_decay=0,0.1 --model quick --batch-size 5 --iterations 4 "
+    "--eval-every 2 --hold-out 3 --threads 1",
     "reproduce": "reproduce quick-caffe --data digits --iterations 2 --eval-every 1 --threads 1",
 }
 TORN = 7  # bytes missing
@@ -161,7 +163,8 @@ def every_death(command: str, folder: Path, every: int, *, twice: bool) -> dict[
             differ = [str(error)]
         if differ:
             wrong[at] = differ
-    return {"points": points, "deaths": deaths, "files": sorted(expected), "wrong": wrong}
+    found = {"points": points, "deaths": deaths, "every": every}
+    return found | {"files": sorted(expected), "wrong": wrong}
 
 
 if __name__ == "__main__":
@@ -171,5 +174,7 @@ if __name__ == "__main__":
     for command in COMMANDS:
         be_quick(123 if command == "reproduce" else 23)
         folder = Path(where) / command
-        found[command] = every_death(command, folder, int(stride), twice="--twice" in more)
+        # Its tests are those of range-test: of the many points of several a few will do.
+        every = 4 * int(stride) if command == "compare" else int(stride)
+        found[command] = every_death(command, folder, every, twice="--twice" in more)
     print(json.dumps(found), file=answer)
