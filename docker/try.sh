@@ -29,10 +29,10 @@ import hashlib, os, requests
 url, page = "http://127.0.0.1:8097", "http://127.0.0.1:8097/env/clr_ignite"
 print("GET /env/clr_ignite before the login:", requests.get(page).status_code)
 with requests.Session() as session:
-    for password in "wrong", os.environ["VISDOM_PASSWORD"]:
+    for which, password in ("a wrong", "x"), ("the", os.environ["VISDOM_PASSWORD"]):
         digest = hashlib.sha256(password.encode()).hexdigest()
         login = {"username": os.environ["VISDOM_USERNAME"], "password": digest}
-        print("POST / with a password:", session.post(url, json=login).status_code)
+        print(f"POST / with {which} password:", session.post(url, json=login).status_code)
     print("GET /env/clr_ignite after it:", session.get(page).status_code)
     print("environments:", session.post(f"{url}/env_state", json={}).json())
 END

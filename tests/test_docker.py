@@ -6,8 +6,11 @@ import configparser
 import fnmatch
 import importlib.util
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,6 @@ import yaml
 
 from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.experiments import EXPERIMENTS
-from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
@@ -27,14 +29,19 @@ VISDOM_FLAGS = {"-m", "-port", "-env_path", "-enable_login", "-bind_local", "-lo
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = script("docker/rehearse.py").instructions(text)
-    return found
+    """(name, rest) of each instruction, comments gone and continued lines joined."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ").splitlines()
+    parts = [line.partition(" ") for line in joined]
+    return [(name, rest.strip()) for name, _, rest in parts if name]
 
 
 def wrong_command(words: list[str]) -> list[str]:
     """What is wrong with a command that a container is given."""
     if words[:1] == ["tar"]:
         return []
+    if words[:1] == ["bash"]:
+        return [] if (ROOT / words[1].lstrip("/")).is_file() else [f"no {words[1]}"]
     if words[:1] != ["python"]:
         return [f"not python: {words}"]
     if words[1] == "-c":
@@ -192,7 +199,8 @@ def test_the_image_is_careful() -> None:
     base = dict(found)["ARG"]
     assert re.fullmatch(r"BASE_IMAGE=nvidia/cuda:\d+\.\d+\.\d+-base-ubuntu\d+\.\d+", base)
     user = names.index("USER")
-    assert found[user][1] != "root" and "USER" not in names[user + 1 :]
+    (made,) = [rest for _, rest in found if "useradd" in rest]
+    assert f"--uid {found[user][1]} " in made and "USER" not in names[user + 1 :]
     # Large things first: a change of the code does not install torch again.
     large = next(i for i, (name, rest) in enumerate(found) if "torchvision" in rest)
     assert large < found.index(("COPY", "clr_ignite clr_ignite"))
@@ -214,3 +222,72 @@ def test_the_health_check_loads_nothing_and_output_is_not_held_back() -> None:
 @pytest.mark.skipif(torch.version.cuda is None, reason="a torch without CUDA")
 def test_the_page_names_the_cuda_of_the_pinned_torch() -> None:
     assert f"built with CUDA {str(torch.version.cuda).partition('.')[0]}:" in README
+
+
+def needs(*tools: str) -> Any:
+    absent = [tool for tool in tools if shutil.which(tool) is None]
+    return pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}")
+
+
+@needs("hadolint")
+def test_hadolint_has_no_other_objection() -> None:
+    subprocess.run(["hadolint", "--ignore", "DL3008", ROOT / "docker/Dockerfile"], check=True)
+
+
+@needs("podman", "podman-compose")
+def test_the_compose_file_is_read_and_asks_for_each_secret() -> None:
+    secrets = {name: "x" for name in ("VISDOM_USERNAME", "VISDOM_PASSWORD", "VISDOM_COOKIE")}
+    asked = ["podman-compose", "-f", ROOT / "docker/compose.yaml", "config"]
+    subprocess.run(asked, env={**os.environ, **secrets}, check=True, capture_output=True)
+    for name in secrets:
+        without = {key: value for key, value in secrets.items() if key != name}
+        done = subprocess.run(asked, env={**os.environ, **without}, capture_output=True, text=True)
+        assert done.returncode and f"{name} is missing" in done.stderr
+
+
+def test_what_is_tried_in_the_image_is_what_the_compose_file_says() -> None:
+    """``docker/try.sh`` exchanges data and device: the words must be those of the compose file."""
+    words = (ROOT / "docker/try.sh").read_text().replace("\\/", "/")
+    train = yaml.safe_load(COMPOSE)["services"]["train"]["command"]
+    (exchanged,) = re.findall(r"asked/(--data cifar10 .*?)/--data digits", words)
+    assert exchanged in " ".join(train) and "//visdom:" in " ".join(train)
+
+
+@pytest.mark.slow
+@needs("buildah", "debootstrap")
+@pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root")
+def test_the_image_is_built_and_does_what_the_page_promises(tmp_path: Path) -> None:
+    command = [ROOT / "docker/build_without_engine.sh", tmp_path / "image"]
+    certificates = "/usr/local/share/ca-certificates"  # a network's own, where Debian keeps them
+    if Path(certificates).is_dir():
+        command += ["--volume", f"{certificates}:{certificates}:ro"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    finally:
+        shutil.rmtree(tmp_path / "image", ignore_errors=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert_built_and_tried(done.stdout)
+
+
+def assert_built_and_tried(log: str) -> None:
+    for line in (
+        r"uid=10001\(reader\)",
+        r"reader /data\nreader /results\nreader /visdom",
+        r"fixed at max_lr +\d\d\.\d% of the test images",
+        r"killed: exit 137\n(.*\n)*goes on after iteration 50",
+        r"before the login: 400\n",
+        r"with a wrong password: 400\n",
+        r"with the password: 200\n",
+        r"after it: 200\n",
+        r"environments: \[.*'clr_ignite'",
+        r"\./accuracy\.png",
+        r"\./range_test\.png",
+    ):
+        assert re.search(line, log), f"no {line} in the log"
+    (shown,) = re.findall(r"\$ seconds .*\n((?: *\d+ s  .*\n)+)", log)
+    came = [int(second) for second in re.findall(r"^ *(\d+) s", shown, re.M)]
+    assert came[0] < came[-1]  # line by line, not all at the end
+
+
+def test_the_log_in_the_repository_is_a_whole_one() -> None:
+    assert_built_and_tried((ROOT / "docker/rehearsal.md").read_text())
