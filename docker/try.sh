@@ -60,10 +60,10 @@ read -ra training <<< "${asked/visdom:/127.0.0.1:}"
 export VISDOM_USE_ENV_CREDENTIALS=1 VISDOM_USERNAME=reader VISDOM_PASSWORD=$RANDOM$RANDOM VISDOM_COOKIE=$RANDOM$RANDOM
 printf '\nThe server of the compose file, `%s`, and beside it:\n' "${server[*]}"
 "${server[@]}" > /tmp/server.log 2>&1 &
-until python -c "import socket; socket.create_connection(('127.0.0.1', 8097), 5)" 2> /dev/null; do sleep 1; done
+trap "kill $!" EXIT
+until python -c "import socket; socket.create_connection(('127.0.0.1', 8097), 5)" 2> /dev/null; do kill -0 $!; sleep 1; done
 try "Its training, on digits and the CPU, each line when it comes:" seconds "${training[@]}"
 try "The page, without a login, with a wrong one and with the right one:" page
-kill $!
 
 printf '\n## What is in the volume\n'
 try "As an archive:" sh -c 'tar -C /results -c . | tar -t | sort'
