@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 from ignite.engine import Engine
 from torch import Tensor
 
+from clr_ignite import _scalars
 from clr_ignite._checkpoints import read_checkpoint
 from clr_ignite.range_test.checkpoint import SweepFile
 from tests.rigs import Malicious, Rig, same, state_of
@@ -66,6 +68,85 @@ def test_twice_broken_off(tmp_path: Path) -> None:
         broken_off(path, at)
     rig = Rig()
     assert rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader) == expected
+
+
+class Bell(random.Random):
+    """A signal comes while it is put back."""
+
+    rings = True
+
+    def setstate(self, state: Any) -> None:
+        if self.rings:
+            signal.raise_signal(signal.SIGINT)
+        super().setstate(state)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def test_a_signal_after_the_last_step_loses_neither_record_nor_file(tmp_path: Path) -> None:
+    whole, rig, path = Rig(), Rig(), tmp_path / "test.pt"
+    expected = whole.test(**arguments(whole, tmp_path / "whole")).run(whole.trainer, whole.loader)
+    bell = Bell()
+    saved = {"model": rig.model, "optimizer": rig.optimizer, "bell": bell}
+    test = rig.test(**arguments(rig, path) | {"to_save": saved})
+    with pytest.raises(KeyboardInterrupt):
+        test.run(rig.trainer, rig.loader)
+    assert test.result == expected and path.exists()
+    bell.rings = False
+    assert test.run(rig.trainer, rig.loader) == expected and not path.exists()
+
+
+@pytest.mark.parametrize("diverge_th", [4.0, None])
+def test_weights_that_are_not_finite_go_on_as_without_the_break(
+    diverge_th: float | None, tmp_path: Path
+) -> None:
+    """Step 9 of 60 breaks the weights, its row is saved, and the process dies in the next one."""
+    path = tmp_path / "test.pt"
+
+    def spoil(rig: Rig, die: bool) -> None:
+        def meddle(engine: Engine, loss: Tensor) -> None:
+            if engine.state.iteration == 9:
+                rig.optimizer.param_groups[0]["params"][0].register_hook(lambda g: g * torch.nan)
+            if die and engine.state.iteration == 10:
+                raise Killed
+
+        rig.meddle = meddle
+
+    def test(rig: Rig, path: Path) -> Any:
+        return rig.test(num_iter=60, checkpoint=path, diverge_th=diverge_th)
+
+    whole, rig = Rig(), Rig()
+    spoil(whole, die=False)
+    expected = test(whole, tmp_path / "whole").run(whole.trainer, whole.loader)
+    assert (len(expected), expected.stop_reason) == (
+        (10, "diverged") if diverge_th else (60, "completed")
+    )
+    spoil(rig, die=True)
+    with pytest.raises(Killed):
+        test(rig, path).run(rig.trainer, rig.loader)
+    assert read_checkpoint(path)["objects"]["model"]["tensors"][0].isnan().any()
+    again = Rig()
+    before = state_of(again)
+    assert test(again, path).run(again.trainer, again.loader) == expected
+    assert same(state_of(again)["parameters"], before["parameters"])
+
+
+def test_a_divergence_found_in_reading_is_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses on an accelerator are read when the test is saved."""
+    monkeypatch.setattr(_scalars, "_is_remote", lambda value: True)
+    rig, losses = Rig(), iter([1.0] * 7 + [float("nan")] * 53)
+    rig.meddle = lambda engine, loss: torch.tensor(next(losses))
+    test = rig.test(num_iter=60, checkpoint=tmp_path / "test.pt", diverge_th=4.0)
+    saved: list[int] = []
+    monkeypatch.setattr(SweepFile, "save", lambda self, **values: saved.append(len(test.result)))
+    assert test.run(rig.trainer, rig.loader).stop_reason == "diverged"
+    assert saved == [3, 6]
 
 
 def test_without_a_checkpoint_it_starts_again(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""A range test on disk: written whole now and then, so that a killed test goes on where it was."""
+"""A range test on disk: written whole now and then, so that a killed test goes on where it was.
+
+What the file holds is put in place whatever the numbers: a test whose weights are not finite any
+more ends, or goes on, as it would have if nobody had killed it.
+"""
 
 from __future__ import annotations
 
@@ -163,7 +167,8 @@ class Pauses:
             rows = len(sweep.result)
             if rows != self._rows and rows % every == 0 and not engine.should_terminate:
                 sweep.read()
-                self._save(engine, sweep)
+                if sweep.result.stop_reason is None:  # which reading may have found
+                    self._save(engine, sweep)
             self._rows = rows
 
         self._rows = len(sweep.result)

@@ -149,7 +149,8 @@ class LRRangeTest:
         batches for a step.
 
         An exception, KeyboardInterrupt among them, goes on to the caller unchanged once everything
-        is back; :attr:`result` then holds the rows so far.
+        is back; :attr:`result` then holds the rows so far, all of them where a signal came after
+        the last step, and a ``checkpoint`` is still there.
 
         Raises:
             TypeError, ValueError: data that cannot be iterated twice or is empty, a limit below
@@ -164,7 +165,10 @@ class LRRangeTest:
             with interrupts_wait():  # what is half set up could not be undone
                 sweep, pauses = self._set_up(stack, trainer, batches)
             trainer.run(batches, max_epochs=_FOREVER, epoch_length=batches.epoch_length)
-            return self._ended(sweep, pauses, batches)
+            self._end(sweep, batches)
+        if pauses is not None:  # last of all: a signal that comes before leaves the file
+            pauses.file.remove()
+        return sweep.result
 
     def attach(self, trainer: Engine) -> Attached:
         """Inside the block ``trainer.run(data)`` is the test: ``with test.attach(trainer):``.
@@ -205,14 +209,11 @@ class LRRangeTest:
             pauses.attach(trainer, sweep, max(1, self.plan.num_iter // _SAVES), _FOREVER)
         return sweep, pauses
 
-    def _ended(self, sweep: Sweep, pauses: Pauses | None, batches: Endless) -> RangeTestResult:
+    def _end(self, sweep: Sweep, batches: Endless) -> None:
         result = sweep.result
         if result.stop_reason is None:
             rate = f"after a rate of {result.lr[-1]:.3g}" if len(result) else "before any step"
             sweep.finish("terminated", f"{batches.ended_by} {rate}")
-        if pauses is not None:
-            pauses.file.remove()
-        return result
 
     def _pauses(self, batches: Endless) -> Pauses | None:
         if self.checkpoint is None:
