@@ -9,6 +9,7 @@ import pytest
 import torch
 from ignite.engine import Engine
 from torch import nn
+from torch.utils.data import DataLoader
 
 from clr_ignite import LRRangeTest
 
@@ -106,6 +107,30 @@ def test_the_next_pass_is_the_one_it_would_be(make: Any, epochs: int) -> None:
             assert len(seen) == len(before) + 12
         del seen[len(before) :]
         trainer.run(data, max_epochs=epochs + 2, epoch_length=5)
+        return seen
+
+    assert batches(True) == batches(False)
+
+
+def test_persistent_workers_that_a_test_starts_end_with_it() -> None:
+    def batches(tested: bool) -> list[list[float]]:
+        torch.manual_seed(0)
+        numbers = [float(i) for i in range(10)]
+        data = DataLoader(numbers, 5, shuffle=True, num_workers=1, persistent_workers=True)  # type: ignore[arg-type]
+        model, seen = nn.Linear(1, 1), []
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(engine: Engine, batch: torch.Tensor) -> float:
+            optimizer.step()
+            seen.append([*batch.tolist(), torch.rand(1).item()])
+            return 1.0
+
+        trainer = Engine(step)
+        if tested:
+            test = LRRangeTest(optimizer, 0.0, 0.1, 3, to_save={"m": model, "o": optimizer})
+            test.run(trainer, data)
+            seen.clear()
+        trainer.run(data, max_epochs=2)
         return seen
 
     assert batches(True) == batches(False)

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine
 
 from clr_ignite.no_trace.engine import private, shared
-from clr_ignite.no_trace.loaders import loader_states
+from clr_ignite.no_trace.loaders import loader_states, no_new_workers
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.no_trace.snapshot import Snapshot
 
@@ -29,7 +29,7 @@ def borrow(
 
     Args:
         saved: what the training changes.
-        data: loaders whose random generators come back.
+        data: loaders whose random generators come back; persistent workers that they start end.
         keep: handlers that stay.
 
     Returns:
@@ -45,6 +45,7 @@ def borrow(
     stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
     common = [one for engine in engines for one in shared(engine)]
     stack.callback(Snapshot([*saved, *common]).restore)
+    stack.callback(no_new_workers(data))
     stack.callback(random_states(*data, *saved))
     stack.callback(loader_states(saved))  # which may draw
     return [name for engine in engines for name in stack.enter_context(private(engine, keep))]

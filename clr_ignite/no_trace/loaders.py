@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
+from clr_ignite.no_trace.reachable import reachable
 from clr_ignite.no_trace.snapshot import Snapshot
 
 
@@ -28,6 +30,22 @@ def loader_states(saved: Iterable[Any]) -> Callable[[], None]:
     def restore() -> None:
         for each in undo:
             each()
+
+    return restore
+
+
+def no_new_workers(data: Iterable[Any]) -> Callable[[], None]:
+    """What ends persistent workers that DataLoaders reached from ``data`` start in the meantime.
+
+    A loader that has them draws no seed for them in its first pass: its order and that of all
+    random numbers after it would be another one.
+    """
+    loaders = reachable(data, lambda one: isinstance(one, DataLoader))
+    idle = [one for one in loaders if one.persistent_workers and one._iterator is None]
+
+    def restore() -> None:
+        for loader in idle:
+            loader._iterator = None
 
     return restore
 
