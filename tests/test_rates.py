@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import random
+import time
 import warnings
 from functools import partial
 from typing import Any
@@ -422,6 +423,25 @@ def test_a_cap_that_is_never_reached_is_none() -> None:
         probing.warn_of_unused_rate(optimizer, [0.01] * 9_000)
         with pytest.raises(UserWarning, match="Adafactor"):
             probing.warn_of_unused_rate(optimizer, [0.011] * 9_000)
+
+
+def test_a_probe_has_so_many_steps_however_long_they_take() -> None:
+    """A step that waits for those of other processes would wait for ever."""
+
+    def steps(seconds: float) -> int:
+        taken: list[int] = []
+
+        class Slow(torch.optim.SGD):
+            def step(self, closure: Any = None) -> Any:
+                if not taken:
+                    time.sleep(seconds)
+                taken.append(1)
+                return super().step(closure)
+
+        probing.warn_of_unused_rate(Slow([weight()], lr=0.1))
+        return len(taken)
+
+    assert steps(0.05) == steps(0.0) > 10
 
 
 def test_a_probe_is_noticed_by_nobody(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ import inspect
 import io
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -25,8 +24,7 @@ from torch import Tensor, nn
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.optimizers.rates import defaults_of
 
-_STEPS = 16  # of a probe
-_PATIENCE = 0.02  # seconds for its first steps; a slower class takes no more
+_FIRST, _STEPS = 3, 16  # of a probe: numbers, for a step may wait for those of other processes
 _WORDS = {
     "ASGD": "its step uses the rate of the step before",
     "Rprop": "it reads the rate in its first step only",
@@ -100,11 +98,7 @@ def _probed(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
     """Whether the third step, or the last one, is the same at nine tenths of its rate."""
     with _lock, _aside():
         try:
-            began = time.perf_counter()
-            if _alike(kind, options, rates[:3]):
-                return True
-            slow = time.perf_counter() - began > _PATIENCE
-            return not slow and _alike(kind, options, rates)
+            return any(_alike(kind, options, some) for some in (rates[:_FIRST], rates))
         except Exception:  # a class that wants other parameters or gradients: nothing is known
             return False
 
