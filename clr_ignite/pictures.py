@@ -74,7 +74,7 @@ class Picture:
     def limits(self, right: bool = False) -> tuple[float, float] | None:
         """What the left or the right axis shows; None where nothing finite is on it."""
         sides = [curve for curve in self.curves if curve.right == right]
-        found = [_limits(edge, curve.better) for curve in sides for edge in curve.edges()]
+        found = [_limits_with_band(curve) for curve in sides]
         known = [limits for limits in found if limits is not None]
         if not known:
             return None
@@ -172,6 +172,22 @@ def thinned(x: Sequence[float], y: Sequence[float], points: int) -> tuple[list[f
         kept = np.unique(np.concatenate(chosen))
         xs, ys = xs[kept], ys[kept]
     return xs.tolist(), ys.tolist()
+
+
+def _limits_with_band(curve: Curve) -> tuple[float, float] | None:
+    """Those of the curve, widened for its band; where it explodes, its band has no say."""
+    y = np.asarray(curve.y, dtype=float)
+    found = _limits(y, curve.better)
+    if found is None or curve.spread is None:
+        return found
+    low, high = found
+    shown = (y >= low) & (y <= high)
+    if not shown.any():
+        return found
+    spread = np.asarray(curve.spread)[shown]
+    room = max(0.25 * (high - low), float(np.median(spread)))
+    below, above = float((y[shown] - spread).min()), float((y[shown] + spread).max())
+    return max(min(low, below), low - room), min(max(high, above), high + room)
 
 
 def _limits(values: Array, better: Better | None) -> tuple[float, float] | None:

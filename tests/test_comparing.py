@@ -8,6 +8,7 @@ import math
 import re
 import threading
 import warnings
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,11 +197,11 @@ def test_batches_of_different_sizes_take_as_many_epochs() -> None:
     assert found.batch_sizes == {"4": 4, "10": 10, "20": 20}
     rows = found.rows()
     assert [row["batch_size"] for row in rows] == [4, 10, 20]
-    sized = of(good=GOOD, near=NEAR)
-    sized.batch_sizes = {"good": 8, "near": None}
-    good, near = sized.rows()
-    assert (good["max_lr_ratio"], near["batch_size"]) == (1.0, None)
-    assert near["max_lr_ratio"] == pytest.approx(near["max_lr"] / good["max_lr"])
+    sized = of(good=GOOD, bad=BAD)
+    sized.batch_sizes = {"good": 8, "bad": None}
+    good, bad = sized.rows()
+    assert (good["max_lr_ratio"], bad["batch_size"]) == (1.0, None)
+    assert bad["max_lr_ratio"] == bad["max_lr"] / good["max_lr"] != 1
     assert "max_lr x" in sized.table()
 
 
@@ -393,6 +394,10 @@ def test_the_picture(tmp_path: Path) -> None:
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
     assert len(axes.collections) == 2
     assert "<pre>setting" in both._repr_html_() and "<img src" in both._repr_html_()
+    short = made(0.1, 0.5, seed=1)
+    short.lr[60:] = array("d", [lr * 1.01 for lr in short.lr[60:]])  # where it ended is its own
+    (curve, _) = of(good=[GOOD[0], short], bad=BAD).picture().curves
+    assert list(curve.x) == list(short.lr[:60])
     many = of(**{f"s{at}": [made(0.1, 1.9 - 0.1 * at)] for at in range(12)})
     drawn = many.picture()
     assert [curve.name for curve in drawn.curves] == [f"s{at}" for at in range(2, 12)]

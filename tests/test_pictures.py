@@ -53,6 +53,18 @@ def test_an_explosion_does_not_flatten_what_comes_before(
         assert low <= inside[0] and inside[1] <= high and 0 < high - low < height
 
 
+def test_a_band_has_room_and_one_that_explodes_flattens_nothing() -> None:
+    y = [2.0, 1.5, 1.0, 0.8, 1.0, 900.0]
+    bare = Picture([Curve("c", range(6), y, better="lower")]).limits()
+    assert bare is not None
+    spread = [0.1, 0.1, 0.1, 0.1, 0.3, 5000.0]
+    curve = Curve("c", range(6), y, spread=spread, better="lower")
+    banded = Picture([curve]).limits()
+    assert banded is not None
+    low, high = banded
+    assert bare[0] - 0.2 < low < 0.7 - 1e-9 and 2.1 < high < bare[1] + 0.6
+
+
 def test_what_has_no_finite_value_has_no_limits() -> None:
     assert Picture([Curve("c", [1], [math.nan])]).limits() is None
     assert Picture().limits(right=True) is None

@@ -155,7 +155,7 @@ class ComparedResult(Drawn):
     def picture(self, metric: str | None = None) -> Picture:
         """What :meth:`plot` draws, as data: a smoothed curve with a band for each setting.
 
-        Of more than ten settings the ten best.
+        It goes as far as all of the setting's seeds came. Of more than ten settings the ten best.
         """
         return picture_of(self, metric)
 

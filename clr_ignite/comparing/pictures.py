@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def curves_of(result: RepeatedResult, read: str) -> Sequence[Points]:
 
 
 def _curve(name: str, result: RepeatedResult, read: str, color: str, *, thick: bool) -> Curve:
-    points, means, spreads = band(map(_smoothed, curves_of(result, read)))
+    points, means, spreads = band(_shared([_smoothed(one) for one in curves_of(result, read)]))
     return Curve(
         name,
         points,
@@ -62,6 +63,14 @@ def _curve(name: str, result: RepeatedResult, read: str, color: str, *, thick: b
         spread=spreads if len(result.seeds) > 1 else None,
         better=better(read),
     )
+
+
+def _shared(curves: Sequence[Points]) -> list[Points]:
+    """The points at rates that all seeds reached: a mean of those left over would jump."""
+    reached = Counter(rate for rates, _ in curves for rate in rates)
+    most = max(reached.values(), default=0)
+    kept = [[pair for pair in zip(*one, strict=True) if reached[pair[0]] == most] for one in curves]
+    return [([rate for rate, _ in one], [value for _, value in one]) for one in kept]
 
 
 def _smoothed(curve: Points) -> Points:
