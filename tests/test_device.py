@@ -18,6 +18,7 @@ from benchmarks.device.forms import FORMS, Form, first_as_product
 from benchmarks.device.place import Place
 from benchmarks.device.record import Record
 from clr_ignite.cifar10.models import CaffeFull, CaffeQuick
+from clr_ignite.cifar10.parts import build
 
 
 @pytest.fixture
@@ -125,6 +126,30 @@ def test_other_bits_are_found(place: Place) -> None:
 
     assert set(repeats.gradients(FORMS["repeatable"], place).values()) == {True}
     assert set(repeats.gradients(Form(Unsteady), place).values()) == {False}
+
+
+def test_training_goes_through_the_form_and_evaluation_through_the_model(place: Place) -> None:
+    class Counted(torch.nn.Module):
+        def __init__(self, model: torch.nn.Module) -> None:
+            super().__init__()
+            self.model, self.calls = model, 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return self.model(x)
+
+    forms = []
+
+    def form(model: torch.nn.Module) -> torch.nn.Module:
+        forms.append(Counted(model))
+        return forms[-1]
+
+    parts = build(place.experiment, place.data, seed=0, device="cpu", form=form)
+    before = parts.model.ip1.bias.clone()
+    parts.trainer.run(parts.batches, max_iters=3)
+    parts.evaluator.run(parts.eval_batches)
+    assert [one.calls for one in forms] == [3]
+    assert not torch.equal(parts.model.ip1.bias, before)
 
 
 def test_the_first_convolution_as_a_product_has_the_nets_parameters() -> None:
