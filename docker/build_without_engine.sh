@@ -24,15 +24,17 @@ buildah build --isolation chroot --format docker --layers=false --build-arg BASE
 cat << END
 # The image, built and tried
 
-At commit $(git rev-parse HEAD), by $(buildah --version), on Debian trixie made by debootstrap,
-with $(nproc) CPUs: built in $SECONDS s. Its size, user, command, health check and volumes:
+At commit $(git rev-parse HEAD), by $(buildah --version),
+on Debian trixie made by debootstrap, with $(getconf _NPROCESSORS_ONLN) CPUs: built in $SECONDS s.
+Its size, user, command, health check and volumes:
 
+    $(buildah images --format '{{.Size}}' clr_ignite)
 END
-buildah images --format '    {{.Name}} {{.Size}}' localhost/clr_ignite
 buildah inspect --type image --format '{{with .Docker.Config}}    {{.User}}
     {{.Cmd}}
     {{.Healthcheck.Test}}
-    {{.Volumes}}{{end}}' clr_ignite
+    {{.Volumes}}
+{{end}}' clr_ignite
 
 image=$(buildah from clr_ignite)
 buildah run --isolation chroot --volume "$PWD/docker:/docker:ro" "$image" -- bash /docker/try.sh

@@ -286,3 +286,7 @@ def assert_built_and_tried(log: str) -> None:
     (shown,) = re.findall(r"\$ seconds .*\n((?: *\d+ s  .*\n)+)", log)
     came = [int(second) for second in re.findall(r"^ *(\d+) s", shown, re.M)]
     assert came[0] < came[-1]  # line by line, not all at the end
+
+
+def test_the_log_in_the_repository_is_a_whole_one() -> None:
+    assert_built_and_tried((ROOT / "docker/rehearsal.md").read_text())
