@@ -53,7 +53,7 @@ test-cuda: $(INSTALLED)  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m cuda
 
 # In an environment of its own: these packages are nobody's dependency.
-test-company: $(INSTALLED)  ## the tests with packages of others, which it installs into .venv-company
+test-company:  ## the tests with packages of others, which it installs into .venv-company
 	test -x .venv-company/bin/python || $(PYTHON) -m venv .venv-company
 	.venv-company/bin/python -m pip install --quiet -c constraints.txt -r tests/company/requirements.txt -e ".[dev]"
 	OMP_NUM_THREADS=1 .venv-company/bin/python -m pytest -q -m company tests/company tests/test_any_loop.py
