@@ -2,8 +2,8 @@
 # One expects: decode_image(..., mode="RGB_ALPHA") "converts to RGB with transparency": a picture without transparency keeps its
 #   colours and gets an alpha of 255, as Pillow's convert("RGBA") and torchvision's own mode="RGB" beside it give them.
 # What happens: a PNG with a palette and no transparent entry has its decoded row of three bytes a pixel read as four bytes a pixel.
-#   Every fourth pixel is lost, the red of the next one is the alpha of each, and the last quarter of a row is memory
-#   that was never written. Grey PNGs of 1, 2 and 4 bits get an alpha of 1, 3 and 15, hardly visible. Nothing is said.
+#   Every fourth pixel is lost, the red of the next one is the alpha of each, and the last quarter of a row
+#   is not filled. Grey PNGs of 1, 2 and 4 bits get an alpha of 1, 3 and 15, hardly visible. Nothing is said.
 # Whom it concerns: whoever reads a folder of mixed PNGs with alpha, for segmentation, icons or drawings.
 set -eu
 folder=$(mktemp -d)
