@@ -132,6 +132,8 @@ def words_of(parser: argparse.ArgumentParser) -> st.SearchStrategy[list[str]]:
 COMMANDS = build_parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
 # Right as they stand, so that one odd option more gets as far as it can.
 RIGHT = {
+    "compare": "--vary weight_decay=0,0.1 --iterations 4 --hold-out 3 --batch-size 50 --out c "
+    "--no-progress",
     "experiments": "",
     "preview": "--iterations 5 --schedule Fixed(0.1)",
     "range-test": "--iterations 4 --hold-out 3 --batch-size 50 --out o --again --no-progress",
