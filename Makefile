@@ -71,8 +71,8 @@ settings: $(INSTALLED)  ## what choosing a weight decay by range tests is worth:
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.settings
 
 # The core: range tests, schedules, handlers and results, without other extras than plot.
-APART := advice benchmarks browser cuda device docker examples facts layers live notebooks notes packaging \
-  pages readme schedules_page tensorboard under_fire visdom_assets
+APART := advice benchmarks browser claims cuda device docker examples facts layers live notebooks notes packaging \
+  pages readme schedules_page settings_benchmark tensorboard under_fire visdom_assets
 CORE := $(filter-out $(APART:%=tests/test_%.py),$(wildcard tests/test_*.py))
 
 test-oldest:  ## the core's tests with the oldest versions that setup.cfg allows, in .venv-oldest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import itertools
 import types
@@ -19,7 +20,9 @@ LARGEST = 1.7e308
 FAR = 10**15
 
 KINDS = {
-    name: kind for name in schedules.__all__ if isinstance(kind := getattr(schedules, name), type)
+    name: kind
+    for name in schedules.__all__
+    if dataclasses.is_dataclass(kind := getattr(schedules, name))
 }
 numbers = st.one_of(
     st.floats(0, 1),

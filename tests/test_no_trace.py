@@ -467,7 +467,7 @@ def test_entries_of_every_kind_come_back() -> None:
 
     def draw() -> list[float]:
         return [
-            kinds["random"].gauss(),
+            kinds["random"].gauss(0, 1),
             torch.rand(1, generator=kinds["torch"]).item(),
             kinds["numpy"].random(),
             kinds["legacy"].normal(),

@@ -500,7 +500,7 @@ def drawing() -> list[tuple[Any, Any]]:
     """Generators of every kind, each with what draws from it."""
     kinds = [random.Random(1), torch.Generator().manual_seed(1), np.random.RandomState(1)]
     draws: list[tuple[Any, Any]] = [
-        (kinds[0], kinds[0].gauss),
+        (kinds[0], lambda: kinds[0].gauss(0, 1)),
         (kinds[1], lambda: torch.rand(1, generator=kinds[1]).item()),
         (kinds[2], kinds[2].normal),
     ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from typing import Any
 
 from clr_ignite import schedules
 from clr_ignite.schedules import Schedule
 
-_KINDS = {
+_KINDS: dict[str, Any] = {
     name: kind
     for name, kind in ((name, getattr(schedules, name)) for name in schedules.__all__)
-    if isinstance(kind, type)
+    if dataclasses.is_dataclass(kind)
 }
 
 

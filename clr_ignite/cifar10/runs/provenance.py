@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 
@@ -74,7 +74,7 @@ class Config:
     @classmethod
     def of(
         cls, experiment: Experiment, data: DataSet, *, name: str | None = None, **settings: Any
-    ) -> Self:
+    ) -> Config:
         """What a run or a range test that is about to start is made with."""
         facts = {
             "name": data.name,
@@ -110,7 +110,7 @@ class Config:
         }
 
     @classmethod
-    def from_dict(cls, values: object) -> Self:
+    def from_dict(cls, values: object) -> Config:
         """The reverse of :meth:`to_dict`; a field of the experiment that is missing, or the name,
         is of an earlier version and has its default.
 

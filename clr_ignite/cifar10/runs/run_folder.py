@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import filelock
 
@@ -75,7 +75,7 @@ class RunFolder:
         return self.path / runs.RANGE_TEST
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[Self]:
+    def locked(self) -> Iterator[RunFolder]:
         """Hold the folder for this process: inside the block it can be written.
 
         Raises:
