@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Curve = tuple[Sequence[float], Sequence[float]]
 Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
+_LETTERS = 90  # of a title's or a legend's line
 _STYLES = ("-", "--", ":")
 _MARKS = ("--", "-.", ":")
 _LOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -74,14 +75,11 @@ def draw(picture: Picture, axes: Axes | None = None) -> Axes:
         right.set_ylabel(picture.right_label, parse_math=False)
     axes.set_xlabel(picture.x_label)
     axes.set_ylabel(picture.y_label, parse_math=False)
-    title = "\n".join(textwrap.wrap(picture.title, 90))
+    title = "\n".join(textwrap.wrap(picture.title, _LETTERS))
     axes.set_title(title, fontsize="medium", parse_math=False)
     if picture.log:
         axes.set_xscale("log")
-    legend = axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False
-    )
-    _as_written(legend)
+    _legend_below(axes, handles)
     return axes
 
 
@@ -164,6 +162,22 @@ def plot_schedules(
     iterations = count("iterations", iterations)
     curves = {label: sampled(schedule, iterations) for label, schedule in schedules.items()}
     return plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)
+
+
+def _legend_below(axes: Axes, handles: Sequence[Line2D]) -> None:
+    """In as many columns as the names leave room for; long names are broken."""
+    names = [textwrap.fill(str(handle.get_label()), _LETTERS - 10) for handle in handles]
+    longest = max((len(line) for name in names for line in name.splitlines()), default=0)
+    columns = min(3, _LETTERS // (longest + 10))  # a line and a gap are as wide as ten
+    legend = axes.legend(
+        handles,
+        names,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.14),
+        ncols=columns,
+        frameon=False,
+    )
+    _as_written(legend)
 
 
 def _as_written(legend: Legend) -> None:

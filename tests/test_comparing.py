@@ -10,6 +10,7 @@ import threading
 import warnings
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from clr_ignite import (
     compare_range_tests,
 )
 from clr_ignite.comparing import compare
+from clr_ignite.comparing.settings import described
 from clr_ignite.schedules import Triangular
 from tests.rigs import Rig
 
@@ -203,6 +205,8 @@ def test_batches_of_different_sizes_take_as_many_epochs() -> None:
     assert (good["max_lr_ratio"], bad["batch_size"]) == (1.0, None)
     assert bad["max_lr_ratio"] == bad["max_lr"] / good["max_lr"] != 1
     assert "max_lr x" in sized.table()
+    sized.batch_sizes = {"good": 1024, "bad": 4096}
+    assert " 1024 " in sized.table() and " 4096 " in sized.table()
 
 
 def test_settings_that_are_not_used_are_named() -> None:
@@ -218,6 +222,12 @@ def test_settings_that_are_not_used_are_named() -> None:
     assert {one.filename for one in said} == {__file__}
     assert found.alike == [("none", "some")]
     assert found.choose().reason.endswith("does setup use the setting? none and some)")
+
+
+def test_what_is_not_a_number_is_used_as_asked() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compared(settings={"none": {}, "nan": {"weight_decay": math.nan}}, seeds=(0,))
 
 
 def test_two_tests_that_are_equal_by_chance_are_no_reason_to_warn() -> None:
@@ -254,7 +264,7 @@ def other(seed: int, decay: float) -> tuple[Any, ...]:
     [
         ({"settings": [{}, {}]}, TypeError, "settings must be a mapping of names"),
         ({"settings": {"a": {}}}, ValueError, r"settings must be at least two, .* \['a'\]"),
-        ({"settings": {"a": {}, 1: {}}}, TypeError, "settings must be named by text, got 1"),
+        ({"settings": {"a": {}, 1: {}}}, TypeError, r'text, such as f"{decay:g}", got 1'),
         ({"settings": {"a": {}, "b": 1e-3}}, TypeError, r"settings\['b'\] must be a dict"),
         ({"settings": {"a": {}, "b": {1: 2}}}, TypeError, "with text as its keys, got 1"),
         (
@@ -275,6 +285,17 @@ def other(seed: int, decay: float) -> tuple[Any, ...]:
         ({"epochs": 2}, ValueError, "epochs and num_iter exclude each other, got 2.0 and 12"),
         ({"epochs": 0, "num_iter": None}, ValueError, "epochs must be greater than 0"),
         ({"on_row": 3}, TypeError, "on_row must be callable or None, got 3"),
+        ({"checkpoint": "a.pt"}, ValueError, "checkpoint must be left out, .*a.pt: give out inst"),
+        (
+            {"setup": lambda seed, **_: (*set_up(seed)[:4], None)},
+            TypeError,
+            "the fifth item that setup returns must be a dict of arguments, got None",
+        ),
+        (
+            {"setup": lambda seed, **_: (*set_up(seed)[:4], {"hold": 1, "num_iter": 3})},
+            TypeError,
+            "the dict that setup returns must leave out num_iter: given elsewhere",
+        ),
     ],
 )
 def test_bad_arguments_are_named(changes: Any, error: type[Exception], words: str) -> None:
@@ -304,6 +325,18 @@ def test_on_row_sees_the_tests_grow() -> None:
     assert seen[3][2] == "0 tests of 2 settings have ended"
     assert seen[20][2] == "1 tests of 2 settings have ended"
     assert seen[-1] == ({"none": [12], "some": [12]}, True, found.picture().title)
+
+
+def test_what_grows_can_be_said_after_every_row() -> None:
+    said: list[str] = []
+    compared(seeds=(0,), current="some", on_row=lambda growing: said.append(str(growing)))
+    assert said[0] == "nothing to compare yet, settings with a test: none"
+    assert said[-1].startswith("setting ")
+    assert said[-1].endswith(
+        "none (0.9979) alone has a held-out loss that carries a rate to train at"
+    )
+    early = ComparedResult({"a": {}, "b": {}}, {})
+    assert early.rows() == [] and early.suggest().max_lr is None and early.table() == ""
 
 
 def test_files_hold_everything(tmp_path: Path) -> None:
@@ -367,6 +400,7 @@ def test_what_json_lacks_is_described(tmp_path: Path) -> None:
     [
         ({"kind": "clr_ignite range test"}, "not a comparison's file"),
         ({"settings": 3}, "field 'settings' holds 3"),
+        ({"current": "c"}, "field 'current' holds 'c', no setting's name"),
         ({"settings": {}}, "field 'results' holds others than field 'settings'"),
         ({"results": {"a": {"seeds": [0], "tests": []}}}, "field 'seeds' holds .* for 0 tests"),
         ({"results": {"a": {"seeds": ["x"], "tests": [{}]}}}, "field 'seeds' holds"),
@@ -460,6 +494,27 @@ def test_a_folder_of_another_comparison_is_refused(
     compared(out=tmp_path)
     with pytest.raises(ValueError, match=f"out must be the folder of this comparison, .*{words}"):
         compared(out=tmp_path, **changes)
+
+
+def test_settings_that_differ_far_inside_are_others(tmp_path: Path) -> None:
+    def long(decay: float) -> dict[str, Any]:
+        return {"a": {"make": Long("x" * 60, decay, "y" * 60)}, "b": {"only": set(range(9))}}
+
+    def setup(seed: int, make: Any = None, only: Any = ()) -> tuple[Any, ...]:
+        return set_up(seed, 0.1 if make is None else make.decay)
+
+    compared(setup, long(0.2), out=tmp_path)
+    with pytest.raises(ValueError, match="^out must be the folder of this comparison, .*settings:"):
+        compared(setup, long(0.3), out=tmp_path)
+    assert described({"b", "a"}) == ["a", "b"]
+    assert described(set(range(9))) != described({*range(8), 9})
+
+
+@dataclass(frozen=True)
+class Long:
+    before: str
+    decay: float
+    after: str
 
 
 def test_names_that_are_no_file_names(tmp_path: Path) -> None:

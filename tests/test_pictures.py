@@ -211,6 +211,21 @@ def test_a_dollar_sign_in_a_name_begins_no_formula() -> None:
         axes.figure.canvas.draw()
 
 
+@pytest.mark.parametrize(
+    ("length", "columns"), [(5, 3), (20, 3), (21, 2), (35, 2), (36, 1), (300, 1)]
+)
+@pytest.mark.filterwarnings("error")
+def test_long_names_leave_the_curves_their_room(length: int, columns: int) -> None:
+    curves = [Curve(f"{at}" + "x" * (length - 1), [1, 2], [1, 2]) for at in range(4)]
+    axes = draw(Picture(curves, "learning rate", "loss", "title"))
+    axes.figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None and legend._ncols == columns  # type: ignore[attr-defined]
+    box, page = legend.get_window_extent(), axes.figure.bbox
+    assert page.x0 <= box.x0 and box.x1 <= page.x1
+    assert axes.get_window_extent().width > page.width * 0.7
+
+
 def test_the_draw_goes_on_given_axes() -> None:
     axes = draw(Picture())
     assert draw(Picture([Curve("c", [1, 2], [3, 4])], title="t", ends=[1.5]), axes) is axes

@@ -94,6 +94,11 @@ def test_seeds_that_agree_and_seeds_that_do_not() -> None:
     assert none.max_lr is None and "none gives a max_lr alone" in none.reason
 
 
+def test_seeds_do_not_share_a_checkpoint() -> None:
+    with pytest.raises(ValueError, match="checkpoint must be left out, .* a.pt: let setup return"):
+        repeat_range_test(lambda seed: (), [1, 2], checkpoint="a.pt")
+
+
 def test_ranges_for_groups_are_told_once() -> None:
     both = [made(0.002, 0.008), made(0.0021, 0.0081)]
     for one in both:

@@ -24,7 +24,13 @@ from clr_ignite.comparing.settings import (
 )
 from clr_ignite.comparing.shelf import Shelf, Test
 from clr_ignite.range_test.endless import length
-from clr_ignite.range_test.repeated import RepeatedResult, check_seeds, run_set_up, set_up
+from clr_ignite.range_test.repeated import (
+    RepeatedResult,
+    check_seeds,
+    own_checkpoint,
+    run_set_up,
+    set_up,
+)
 from clr_ignite.result import RangeTestResult
 
 _LOOK = 0.2  # seconds between two looks at tests that other processes have
@@ -95,6 +101,7 @@ def compare_range_tests(
     instance("on_row", on_row, Callable | None, "callable or None")
     known, chosen = check_settings(settings), check_seeds(seeds)
     check_setup(setup, known, chosen[0])
+    own_checkpoint(options, "give out instead")
     if current is not None:
         choice("current", current, list(known))
     if epochs is not None:

@@ -50,7 +50,7 @@ class ComparedResult(Drawn):
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return f"{self.table()}\n\n{self.choose().reason}"
+        return f"{self.table()}\n\n{self.choose().reason}".lstrip()
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class ComparedResult(Drawn):
     def choose(self, metric: str | None = None, *, higher_is_better: bool | None = None) -> Choice:
         """The setting whose tests are best, or the ``current`` one where none is clearly better.
 
-        By :func:`clr_ignite.suggestions.choose_setting`.
+        By :func:`clr_ignite.suggestions.choose_setting`; none before two settings have a test.
 
         Args:
             metric: the held-out metric to read; by default the held-out loss, or the training loss
@@ -102,6 +102,9 @@ class ComparedResult(Drawn):
             KeyError: a test lacks the metric.
             ValueError: a metric whose name does not tell which way it is better.
         """
+        if len(self.results) < 2:
+            begun = ", ".join(self.results) or "none"
+            return Choice(None, f"nothing to compare yet, settings with a test: {begun}", ())
         read = self.reads(metric)
         higher = _higher(read) if higher_is_better is None else higher_is_better
         options = {} if metric is None else {"higher_is_better": higher}
@@ -110,7 +113,7 @@ class ComparedResult(Drawn):
             metric=read,
             higher_is_better=higher,
             bounds={name: one.suggest(metric, **options) for name, one in self.results.items()},
-            current=self.current,
+            current=self.current if self.current in self.results else None,
         )
         if self.alike:
             equal = ", ".join(f"{a} and {b}" for a, b in self.alike)

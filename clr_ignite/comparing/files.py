@@ -65,6 +65,8 @@ def read(path: Path) -> dict[str, Any]:
         check_fields(values, _FIELDS)
         if not values["results"] or values["results"].keys() - values["settings"].keys():
             raise ValueError("field 'results' holds others than field 'settings'")
+        if values["current"] not in (None, *values["settings"]):
+            raise ValueError(f"field 'current' holds {shown(values['current'])}, no setting's name")
         tests = {name: _tests(own) for name, own in values["results"].items()}
         return {name: values[name] for name in _FIELDS} | {"results": tests}
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 
 from clr_ignite._checks import instance, shown
@@ -22,7 +23,7 @@ def check_settings(settings: Mapping[str, Setting]) -> dict[str, dict[str, Any]]
     """``settings`` as dicts by name; at least two, all different."""
     instance("settings", settings, Mapping, "a mapping of names to dicts of arguments for setup")
     for name, setting in settings.items():
-        instance("settings", name, str, "named by text")
+        instance("settings", name, str, 'named by text, such as f"{decay:g}"')
         instance(f"settings[{name!r}]", setting, Mapping, "a dict of arguments for setup")
         for argument in setting:
             instance(f"settings[{name!r}]", argument, str, "a dict with text as its keys")
@@ -56,7 +57,7 @@ def check_used(name: str, setting: Setting, optimizer: torch.optim.Optimizer) ->
     asked = {key: float(value) for key, value in setting.items() if isinstance(value, Real)}
     for key, read in {"weight_decay": _decay_of, "momentum": momentum_of}.items():
         found = [value for group in groups if (value := read(group)) is not None]
-        if key in asked and not any(math.isclose(asked[key], have, rel_tol=1e-6) for have in found):
+        if key in asked and not np.isclose(found, asked[key], 1e-6, 0, equal_nan=True).any():
             has = ", ".join(f"{value:g}" for value in dict.fromkeys(found)) or "none"
             warnings.warn(
                 f"setting {name!r} asks for {key}={asked[key]:g}, but the param groups of this "
@@ -73,13 +74,15 @@ def described(value: Any) -> Any:
         return {str(key): described(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [described(one) for one in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(described, value), key=repr)
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
     if (name := getattr(value, "__qualname__", None)) is not None:
         return f"{value.__module__}.{name}"
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", shown(value))
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def pairs(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 def rows(choice: Choice, batch_sizes: Mapping[str, int | None]) -> list[Row]:
     """See :meth:`clr_ignite.ComparedResult.rows`."""
     sizes = [batch_sizes.get(standing.name) for standing in choice.standings]
-    first = choice.standings[0].bounds.max_lr
+    first = choice.standings[0].bounds.max_lr if sizes else None
     found = []
     for standing, size in zip(choice.standings, sizes, strict=True):
         row = _row(standing)
@@ -35,7 +35,8 @@ def text(choice: Choice, metric: str, batch_sizes: Mapping[str, int | None]) -> 
         "batch_size": "batch",
         "max_lr_ratio": "max_lr x",
     }
-    table = rows(choice, batch_sizes)
+    if not (table := rows(choice, batch_sizes)):
+        return ""
     shown = [[heads.get(name, name) for name in table[0] if name != "spread"]]
     for row in table:
         best = _number(row["best"], 4)
@@ -71,7 +72,7 @@ def _note(standing: Standing, chosen: str | None) -> str:
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else _number(value, 3)
+    return str(value) if isinstance(value, str | int) else _number(value, 3)
 
 
 def _number(value: float | None, digits: int) -> str:

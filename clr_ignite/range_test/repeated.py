@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clr_ignite._checks import function, several, shown, whole
+from clr_ignite._checks import function, instance, several, shown, whole
 from clr_ignite._smoothing import MISSING
 from clr_ignite.pictures import Picture, marks, range_tests
 from clr_ignite.range_test import LRRangeTest
@@ -142,6 +142,7 @@ def repeat_range_test(
     """
     function("setup", setup)
     chosen = check_seeds(seeds)
+    own_checkpoint(options, "let setup return one for each seed")
     sweep = {"start_lr": start_lr, "end_lr": end_lr, "num_iter": num_iter}
     results = [run_set_up(set_up(setup, seed), **sweep, **options) for seed in chosen]
     return RepeatedResult(chosen, results)
@@ -155,6 +156,15 @@ def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return chosen
 
 
+def own_checkpoint(options: Mapping[str, Any], instead: str) -> None:
+    """Refuse one file for all tests: going on, the first would take up another one's."""
+    if options.get("checkpoint") is not None:
+        raise ValueError(
+            f"checkpoint must be left out, several tests would share {options['checkpoint']}: "
+            f"{instead}"
+        )
+
+
 def set_up(setup: Callable[..., Sequence[Any]], seed: int, **setting: Any) -> Sequence[Any]:
     """What ``setup`` makes for one test, its form checked."""
     made = setup(seed, **setting)
@@ -163,6 +173,8 @@ def set_up(setup: Callable[..., Sequence[Any]], seed: int, **setting: Any) -> Se
             "setup must return trainer, data, optimizer, to_save and perhaps a dict of arguments, "
             f"got {shown(made)}"
         )
+    for own in made[4:]:
+        instance("the fifth item that setup returns", own, Mapping, "a dict of arguments")
     return made
 
 
@@ -170,6 +182,10 @@ def run_set_up(made: Sequence[Any], **options: Any) -> RangeTestResult:
     """One range test on what a ``setup`` made; options of :class:`~clr_ignite.LRRangeTest`."""
     trainer, data, optimizer, to_save, *more = made
     own: Mapping[str, Any] = more[0] if more else {}
+    if twice := [name for name in own if name in {"optimizer", "to_save", *options}]:
+        raise TypeError(
+            f"the dict that setup returns must leave out {', '.join(twice)}: given elsewhere"
+        )
     return LRRangeTest(optimizer, to_save=to_save, **options, **own).run(trainer, data)
 
 

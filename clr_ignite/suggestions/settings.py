@@ -131,7 +131,10 @@ def choose_setting(
     near = _not_told_from(best, trained, sign)
     chosen = next((one for one in near if one.name == current), best)
     extreme = "highest" if higher_is_better else "lowest"
-    words = _reason(chosen, best, near, f"{extreme} mean {metric} over the sweep")
+    if len(trained) > 1:
+        words = _reason(chosen, best, near, f"{extreme} mean {metric} over the sweep")
+    else:
+        words = f"{chosen} alone has a {metric} that carries a rate to train at"
     return Choice(chosen.name, words, standings, tuple(one.name for one in near))
 
 
