@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Curve = tuple[Sequence[float], Sequence[float]]
 Band = tuple[Sequence[float], Sequence[float], Sequence[float]]
-_LETTERS = 90  # of a title's or a legend's line
+_LETTERS = 80  # of a title's or a legend's line
 _STYLES = ("-", "--", ":")
 _MARKS = ("--", "-.", ":")
 _LOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -61,7 +61,7 @@ def save(axes: Axes, path: str | Path) -> None:
 
 def draw(picture: Picture, axes: Axes | None = None) -> Axes:
     """Draw a picture, on new Axes by default; the title is above, the legend below."""
-    axes = new_axes() if axes is None else axes
+    given, axes = axes, new_axes() if axes is None else axes
     right = axes.twinx() if any(curve.right for curve in picture.curves) else axes
     handles = [_line(right if curve.right else axes, curve) for curve in picture.curves]
     for style, (name, x) in zip(_MARKS, picture.marks.items(), strict=False):
@@ -79,7 +79,9 @@ def draw(picture: Picture, axes: Axes | None = None) -> Axes:
     axes.set_title(title, fontsize="medium", parse_math=False)
     if picture.log:
         axes.set_xscale("log")
-    _legend_below(axes, handles)
+    rows = _legend_below(axes, handles)
+    if given is None and rows > 3:
+        axes.figure.set_figheight(4.0 + 0.21 * (rows - 3))  # type: ignore[union-attr]
     return axes
 
 
@@ -164,20 +166,25 @@ def plot_schedules(
     return plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)
 
 
-def _legend_below(axes: Axes, handles: Sequence[Line2D]) -> None:
-    """In as many columns as the names leave room for; long names are broken."""
-    names = [textwrap.fill(str(handle.get_label()), _LETTERS - 10) for handle in handles]
+def _legend_below(axes: Axes, handles: Sequence[Line2D]) -> int:
+    """The rows of a legend, its columns as many as the names leave room for; long names break."""
+    from matplotlib.transforms import ScaledTranslation
+
+    names = [textwrap.fill(str(handle.get_label()), _LETTERS) for handle in handles]
     longest = max((len(line) for name in names for line in name.splitlines()), default=0)
-    columns = min(3, _LETTERS // (longest + 10))  # a line and a gap are as wide as ten
+    columns = min(3, (_LETTERS + 10) // (longest + 10))  # a line and a gap are as wide as ten
+    under_label = ScaledTranslation(0, -0.4, axes.figure.dpi_scale_trans)  # inches
     legend = axes.legend(
         handles,
         names,
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.14),
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=axes.transAxes + under_label,
         ncols=columns,
         frameon=False,
     )
     _as_written(legend)
+    return sum(len(name.splitlines()) for name in names) // max(1, columns)
 
 
 def _as_written(legend: Legend) -> None:

@@ -216,14 +216,17 @@ def test_a_dollar_sign_in_a_name_begins_no_formula() -> None:
 )
 @pytest.mark.filterwarnings("error")
 def test_long_names_leave_the_curves_their_room(length: int, columns: int) -> None:
-    curves = [Curve(f"{at}" + "x" * (length - 1), [1, 2], [1, 2]) for at in range(4)]
+    curves = [Curve(f"{at}" + "x" * (length - 1), [1, 2], [1, 2]) for at in range(10)]
     axes = draw(Picture(curves, "learning rate", "loss", "title"))
     axes.figure.canvas.draw()
     legend = axes.get_legend()
     assert legend is not None and legend._ncols == columns  # type: ignore[attr-defined]
     box, page = legend.get_window_extent(), axes.figure.bbox
     assert page.x0 <= box.x0 and box.x1 <= page.x1
-    assert axes.get_window_extent().width > page.width * 0.7
+    label = axes.xaxis.label.get_window_extent()
+    assert box.y1 <= label.y0 and page.y0 <= box.y0
+    room = axes.get_window_extent()
+    assert room.width > page.width * 0.7 and room.height > 200  # of 400 pixels
 
 
 def test_the_draw_goes_on_given_axes() -> None:
