@@ -75,7 +75,7 @@ def draw(picture: Picture, axes: Axes | None = None) -> Axes:
         right.set_ylabel(picture.right_label, parse_math=False)
     axes.set_xlabel(picture.x_label)
     axes.set_ylabel(picture.y_label, parse_math=False)
-    title = "\n".join(textwrap.wrap(picture.title, _LETTERS))
+    title = "\n".join(textwrap.wrap(picture.title, _LETTERS, break_on_hyphens=False))
     axes.set_title(title, fontsize="medium", parse_math=False)
     if picture.log:
         axes.set_xscale("log")

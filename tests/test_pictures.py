@@ -201,6 +201,14 @@ def test_a_step_that_was_skipped_leaves_valid_json() -> None:
     assert loss["x"][-1] is None and loss["x"][:-1] == list(result.lr)[:-1]
 
 
+def test_a_long_title_breaks_between_words_only() -> None:
+    for before in range(9):
+        words = before * "a" + " held-out" * 20
+        title = draw(Picture([Curve("c", [1, 2], [3, 4])], title=words)).get_title()
+        assert title.count("\n") > 1 and title.split() == words.split()
+
+
+
 def test_a_dollar_sign_in_a_name_begins_no_formula() -> None:
     odd = r"$\frac{x$"
     curves = [Curve(odd, [1, 2], [3, 4], right=right) for right in (False, True)]
