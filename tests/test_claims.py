@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -11,6 +12,7 @@ from statistics import mean
 
 import pytest
 
+from clr_ignite import ComparedResult
 from clr_ignite.cifar10.report.differences import readings
 from clr_ignite.cifar10.report.intervals import Interval, of_difference, of_mean, of_one_more
 from tests.scripts import script
@@ -205,3 +207,23 @@ def test_the_advice_is_compared_by_the_interval_over_tasks() -> None:
     assert f"({middle:.0f} points more, 95 % interval over tasks {low:.0f} to {high:.0f})" in words(
         "README.md"
     )
+
+
+def test_the_weight_decay_of_1cycle_is_what_its_comparison_says() -> None:
+    folder = ROOT / "results/compare-decay"
+    choice = ComparedResult.from_json(folder / "comparison.json").choose()
+    near = [f"weight_decay={decay}" for decay in ("0", "0.001", "0.003")]
+    assert (choice.name, list(choice.as_good)) == ("weight_decay=0.003", near)
+    accuracies = [
+        100 * json.loads((run / "result.json").read_text())["accuracy"]
+        for run in (
+            folder / "1cycle-weight_decay=0-0",
+            ROOT / "results/full-1cycle-0",
+            folder / "1cycle-weight_decay=0.004-0",
+        )
+    ]
+    none, kept, caffe = (f"{accuracy:.2f} %" for accuracy in accuracies)
+    said = f"{none} without decay, {kept} with 0.003, {caffe} with 0.004"
+    assert said in words("results/README.md")
+    said = f"({kept}; Caffe's 0.004 {caffe}); no decay had the lowest curves, and {none}."
+    assert said in words("docs/comparing.md")

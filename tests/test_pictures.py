@@ -208,7 +208,6 @@ def test_a_long_title_breaks_between_words_only() -> None:
         assert title.count("\n") > 1 and title.split() == words.split()
 
 
-
 def test_a_dollar_sign_in_a_name_begins_no_formula() -> None:
     odd = r"$\frac{x$"
     curves = [Curve(odd, [1, 2], [3, 4], right=right) for right in (False, True)]
