@@ -223,4 +223,5 @@ def _reason(chosen: Standing, best: Standing, near: Sequence[Standing], what: st
         words = f"keep {chosen}: {best} has the {what}, but is not told from it"
     if best.seeds < 2:
         return f"{words}: one seed tells no spread, run two more"
-    return f"{words} by {best.seeds} seeds: keep yours if it is one of these"
+    advice = ": keep yours if it is one of these" if chosen is best else ""
+    return f"{words} by {best.seeds} seeds{advice}"
