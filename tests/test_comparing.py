@@ -373,6 +373,17 @@ def test_a_folder_is_for_trainers_of_one_process(
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.parametrize("out", ["", "a file"])
+def test_what_is_no_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a file").write_text("hello")
+    with pytest.raises(ValueError, match=f"out must be a folder, .*got '{out}'"):
+        compared(out=out)
+    assert [path.name for path in tmp_path.iterdir()] == ["a file"]
+
+
 def test_what_json_lacks_is_described(tmp_path: Path) -> None:
     settings = {
         "a": {"make": torch.optim.SGD, "eps": math.inf, "betas": (0.9, 0.99)},

@@ -91,6 +91,7 @@ def test_seeds_that_agree_and_seeds_that_do_not() -> None:
     some = RepeatedResult([0, 1], [made(0.002, 0.008), made(0.002, 0.05)]).suggest("accuracy")
     assert "(1 of them without one)" in some.reason
     none = RepeatedResult([0], [made(0.002, 0.05)]).suggest("accuracy")
+    assert "over 1 seed: " in none.reason
     assert none.max_lr is None and "none gives a max_lr alone" in none.reason
 
 

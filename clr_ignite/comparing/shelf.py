@@ -33,13 +33,16 @@ class Shelf:
         facts: by name, what decides the results, as JSON can hold it.
 
     Raises:
-        ValueError: the folder belongs to another comparison; the message names the difference.
+        ValueError: no folder, but a file or an empty name; or the folder of another comparison: the
+            message names the difference.
         OSError: it cannot be written or locked.
     """
 
     def __init__(self, path: str | Path, facts: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self.names = list(facts["settings"])
+        if path == "" or (self.path.exists() and not self.path.is_dir()):
+            raise ValueError(f"out must be a folder, there or yet to be made, got {str(path)!r}")
         make_folder(self.path)
         with self._locked(".lock", blocking=True):
             claim = self.path / _CLAIM

@@ -60,7 +60,8 @@ def agreed(alone: Sequence[Bounds]) -> Bounds:
         _agreement("max_lr", [bounds.max_lr for bounds in alone]),
     ]
     told = next((one for one in alone if one.max_lr is not None), alone[0])
-    reason = f"{told.metric or 'curve'} over {len(alone)} seeds: {', '.join(words)}"
+    seeds = "1 seed" if len(alone) == 1 else f"{len(alone)} seeds"
+    reason = f"{told.metric or 'curve'} over {seeds}: {', '.join(words)}"
     if told.max_lr is None:
         reason += f"; {told.reason}"
     rates = ([getattr(one, name) for one in alone] for name in ("base_lr", "max_lr", "lr"))
