@@ -24,7 +24,7 @@ POINTS = {"train": 60, "range-test": 80, "compare": 160, "reproduce": 60}
 
 @pytest.fixture(
     scope="module",
-    params=[("17",), pytest.param(("1", "--twice"), marks=pytest.mark.slow)],
+    params=[("31",), pytest.param(("1", "--twice"), marks=pytest.mark.slow)],
     ids=" ".join,
 )
 def found(
