@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import signal
 import sys
@@ -13,11 +15,12 @@ from typing import Any
 
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from torch import nn
 
 import clr_ignite
 from clr_ignite import LRRangeTest, RangeTestResult
+from clr_ignite.no_trace.attached import Attached
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
 from tests.rigs import Rig, same, state_of
 
@@ -119,6 +122,57 @@ def test_a_signal_at_any_point_of_the_restore_loses_nothing(points: int) -> None
         assert {one: signal.getsignal(one) for one in SIGNALS} == handlers, line
         assert "run" not in vars(rig.trainer)
         assert len(rig.test(num_iter=2).run(rig.trainer, rig.loader)) == 2  # not busy for ever
+
+
+def test_a_signal_while_a_test_is_attached_or_detached_leaves_the_trainers_own_run() -> None:
+    def attached_with_a_signal_at(line: int) -> tuple[Engine, int]:
+        trainer, lines = Engine(lambda engine, batch: None), 0
+
+        def trace(frame: Any, event: str, argument: Any) -> Any:
+            nonlocal lines
+            if frame.f_code.co_name not in ("__enter__", "__exit__"):
+                return None
+            # What comes before a function's first statement no function can guard.
+            if event == "line" and frame.f_lineno > frame.f_code.co_firstlineno + 1:
+                lines += 1
+                if lines == line:
+                    os.kill(os.getpid(), signal.SIGTERM)
+            return trace
+
+        old = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            attached = Attached(trainer, lambda *given, **named: None)
+            with attached:
+                pass
+        except Planned:
+            pass
+        finally:
+            sys.settrace(old)
+        return trainer, lines
+
+    _, total = attached_with_a_signal_at(-1)
+    assert total > 5
+    for line in range(1, total + 1):
+        trainer, _ = attached_with_a_signal_at(line)
+        assert "run" not in vars(trainer), line
+
+
+def test_a_run_that_the_step_interrupts_ends_with_the_test() -> None:
+    """Left open, it would end when it is collected, and write into the Engine, and log an error."""
+    rig = Rig()
+    rig.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=7), lambda e: e.interrupt())
+    rig.trainer.run(rig.loader, max_epochs=3)
+    under_way = vars(rig.trainer)["_dataloader_iter"]
+    said: list[str] = []
+    rig.trainer.logger = logging.Logger("own")
+    rig.trainer.logger.addFilter(lambda record: said.append(record.msg) is None)
+    rig.meddle = lambda engine, loss: engine.interrupt() if engine.state.iteration == 9 else None
+    result = rig.test().run(rig.trainer, rig.loader)
+    assert result.stop_reason == "terminated" and len(result) == 2
+    gc.collect()  # an error in there would fail the test
+    assert not [words for words in said if "exception" in words]
+    assert under_way is not None and vars(rig.trainer)["_dataloader_iter"] is under_way
 
 
 def test_an_engine_keeps_its_attributes_and_their_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -38,11 +39,18 @@ class Attached:
         self._entered = True
         if "run" in vars(self._engine):
             raise ValueError("a range test is already attached to this trainer")
-        self._engine.run = self._run  # type: ignore[method-assign]
-        return self._engine
+        try:
+            self._engine.run = self._run  # type: ignore[method-assign]
+            return self._engine
+        except BaseException:  # a signal: of a block that is not entered nobody calls the exit
+            self.__exit__()
+            raise
 
     def __exit__(self, *error: object) -> None:
-        vars(self._engine).pop("run", None)
+        try:
+            vars(self._engine).pop("run", None)
+        finally:  # for a signal that comes first
+            vars(self._engine).pop("run", None)
 
     def __del__(self) -> None:
         if not self._entered:
@@ -54,10 +62,13 @@ class Attached:
             )
 
     def _run(self, data: Any = None, *limits: Any, **named: Any) -> Any:
-        engine: Any = self._engine
-        try:
-            del engine.run  # what stands in for it needs the Engine's own
-            self._instead(engine, data, *limits, **named)
-        finally:
-            engine.run = self._run
-        return engine.state
+        self._instead(self._engine, data, *limits, **named)
+        return self._engine.state
+
+
+def own_run(engine: Engine) -> Callable[..., object]:
+    """The ``run`` of ``engine`` itself, also where something is attached."""
+    run = engine.run
+    if isinstance(getattr(run, "__self__", None), Attached):
+        return functools.partial(type(engine).run, engine)
+    return run

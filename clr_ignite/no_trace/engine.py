@@ -6,6 +6,7 @@ The one place that touches Ignite's private attributes (seen in 0.5.5).
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import SimpleNamespace
@@ -65,8 +66,11 @@ def private(engine: Engine, keep: Collection[object] = ()) -> Iterator[list[str]
         attributes |= {"_event_handlers": kept, "state": _fresh(engine.state), **_CLEAR}
         yield suspended
     finally:
-        attributes.clear()
-        attributes.update(saved)
+        try:
+            _end_interrupted(attributes)
+        finally:
+            attributes.clear()
+            attributes.update(saved)
 
 
 def shared(engine: Engine) -> list[object]:
@@ -92,6 +96,16 @@ def _inner_workings(engine: Engine) -> list[Any]:
         for handler in attached_handlers(engine)
         if getattr(handler, "__self__", None) is engine and not hasattr(Engine, handler.__name__)
     ]
+
+
+def _end_interrupted(attributes: dict[str, Any]) -> None:
+    """End a private run that ``interrupt()`` left open while it is still private: it logs its end
+    as an error and writes into the Engine."""
+    if (left := attributes["_internal_run_generator"]) is not None:
+        silent = logging.Logger("private")
+        silent.disabled = True
+        attributes |= {"logger": silent, "_event_handlers": {}}
+        left.close()
 
 
 def _sorted_out(

@@ -13,7 +13,7 @@ from ignite.engine import Engine, Events
 
 from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
-from clr_ignite.no_trace.attached import Attached
+from clr_ignite.no_trace.attached import Attached, own_run
 from clr_ignite.no_trace.borrowing import borrow
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
@@ -164,7 +164,7 @@ class LRRangeTest:
         with Undoing() as stack, stack:
             with interrupts_wait():  # what is half set up could not be undone
                 sweep, pauses = self._set_up(stack, trainer, batches)
-            trainer.run(batches, max_epochs=_FOREVER, epoch_length=batches.epoch_length)
+            own_run(trainer)(batches, max_epochs=_FOREVER, epoch_length=batches.epoch_length)
             self._end(sweep, batches)
         if pauses is not None:  # last of all: a signal that comes before leaves the file
             pauses.file.remove()
