@@ -326,6 +326,17 @@ def test_attached_the_trainers_run_is_the_test() -> None:
     assert rig.trainer.state.iteration == 5
 
 
+def test_attached_the_tests_own_run_is_the_test_as_well() -> None:
+    rig, plain = Rig(), Rig()
+    test = rig.test()
+    with test.attach(rig.trainer) as trainer:
+        result = test.run(trainer, rig.loader)
+        rig.trainer.run(rig.loader)
+    assert result == test.result == plain.test().run(plain.trainer, plain.loader)
+    rig.trainer.run(rig.loader)
+    assert rig.trainer.state.iteration == 5
+
+
 def test_attached_without_a_block_it_says_so() -> None:
     rig = Rig()
     with pytest.warns(RuntimeWarning, match="without a with block.* trains as ever") as caught:
@@ -532,6 +543,19 @@ def test_empty_data_is_refused(data: Any) -> None:
     with pytest.raises(ValueError, match="data must not be empty"):
         rig.test().run(rig.trainer, data)
     assert same(state_of(rig), before)
+
+
+def test_a_stream_that_goes_on_where_it_was_ends_the_test_in_words() -> None:
+    rig = Rig()
+    stream = iter([batch for batch in rig.loader] * 2)
+
+    class Stream:
+        def __iter__(self) -> Iterator[Any]:
+            yield from stream
+
+    words = "again and again.* after 10 batches this Stream gave no more: begin anew in its __iter"
+    with pytest.raises(ValueError, match=words):
+        rig.test().run(rig.trainer, Stream())
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class Endless:
                     self.after_skip()
             # One may be what is left of a pass that somebody broke off after its last batch.
             if self.taken == 0 and not full:
-                raise ValueError("data must not be empty: it gave no batch")
+                raise ValueError(self._nothing())
             if self.taken < self.skip:
                 raise ValueError(
                     f"data gave {self.taken} batches, where the checkpoint is {self.skip} into a "
@@ -55,6 +55,15 @@ class Endless:
                 )
             full = self.taken > 0
             self.skip = 0
+
+    def _nothing(self) -> str:
+        if not self.given:
+            return "data must not be empty: it gave no batch"
+        return (
+            "data must be iterable again and again, such as a DataLoader or a list; after "
+            f"{self.given} batches this {type(self.data).__name__} gave no more: begin anew in its "
+            "__iter__, or give a smaller num_iter"
+        )
 
     def stop(self, engine: Engine) -> None:
         """End the run where the limit is reached."""
