@@ -192,6 +192,40 @@ def test_a_checkpoint_whose_groups_lose_their_factor_is_refused(when: str) -> No
         trainer.run([0], max_epochs=4)
 
 
+@pytest.mark.parametrize(
+    "value", [None, float("nan"), float("inf"), -1, [0.1], torch.tensor([0.1, 0.2])]
+)
+def test_a_factor_that_is_none_is_refused_by_name(value: Any) -> None:
+    """Before a NaN, or a rate below 0, comes to the optimizer."""
+    optimizer = groups({}, {"lr_scale": value})
+    words = r"lr_scale of param group 1 of this SGD must be a number of at least 0.* got .*leave"
+    handler = ScheduleHandler(optimizer, lr=Fixed(0.1))
+    with pytest.raises(ValueError, match=words):
+        handler.attach(Engine(lambda engine, batch: None))
+    model = nn.ParameterList(p for group in optimizer.param_groups for p in group["params"])
+    for ends in ((0.1, 0.2), ([0.1, 0.1], [0.2, 0.3])):
+        saved = {"model": model, "optimizer": optimizer}
+        test = LRRangeTest(optimizer, *ends, 3, to_save=saved)
+        with pytest.raises(ValueError, match=words):
+            test.run(Engine(lambda engine, batch: optimizer.step() or 1.0), [0])
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), torch.tensor(float("nan")), torch.tensor([0.1, 0.2]), lambda step: 0.1]
+)
+def test_a_rate_that_is_no_number_is_refused_by_group(value: Any) -> None:
+    optimizer = groups({}, {})
+    for group in optimizer.param_groups:
+        group["lr"] = copy.deepcopy(value)
+    words = "rate of param group 0 of this SGD must be a finite number or a tensor of one, got "
+    with pytest.raises(ValueError, match=words):
+        written(optimizer)
+    model = nn.ParameterList(p for group in optimizer.param_groups for p in group["params"])
+    test = LRRangeTest(optimizer, to_save={"model": model, "optimizer": optimizer})
+    with pytest.raises(ValueError, match=words):
+        test.run(Engine(lambda engine, batch: 1.0), [0])
+
+
 # -- other setters ------------------------------------------------------------
 
 

@@ -41,9 +41,16 @@ def factor(group: Mapping[str, Any], keys: Sequence[str]) -> float:
 
 
 def check_rates(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse rates that nothing can be written into."""
-    name = type(optimizer).__name__
+    """Refuse rates that nothing can be written into, and factors that no rate can be scaled by."""
+    name, keys = type(optimizer).__name__, factor_keys(optimizer)
     for index, group in enumerate(optimizer.param_groups):
+        for key in keys:
+            if key in group and not 0 <= _number(group[key]) < math.inf:
+                raise ValueError(
+                    f"{key} of param group {index} of this {name} must be a number of at least 0, "
+                    f"the factor on the schedule's rate, got {shown(group[key])}: leave it out "
+                    "where there is none"
+                )
         rate = group.get("lr")
         if rate is None:
             raise ValueError(
@@ -56,6 +63,19 @@ def check_rates(optimizer: torch.optim.Optimizer) -> None:
                 f"the rate of param group {index} of this {name} is a tensor of {rate.dtype}, "
                 "which makes every rate a whole number: construct it with a float"
             )
+        if not math.isfinite(_number(rate)):
+            raise ValueError(
+                f"the rate of param group {index} of this {name} must be a finite number or a "
+                f"tensor of one, got {shown(rate)}: construct it with a float"
+            )
+
+
+def _number(value: Any) -> float:
+    """``value`` as a float; NaN where it is no number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):  # a tensor of several, or without data
+        return math.nan
 
 
 def check_group_rates(
