@@ -181,6 +181,16 @@ def test_the_base_given_and_the_wrapper_stepped() -> None:
     assert len(LRRangeTest(base, 0.0, 0.1, 8, to_save=saved).run(trainer, DATA)) == 8
 
 
+@pytest.mark.parametrize("wrapper", [Accelerated, Lookahead])
+@pytest.mark.parametrize("kind", ["ASGD", "Rprop"])
+def test_an_inner_optimizer_that_does_not_use_its_rate_is_named(wrapper: Any, kind: str) -> None:
+    trainer, test, _ = training(lambda params: wrapper(getattr(torch.optim, kind)(params, lr=0.1)))
+    with pytest.warns(UserWarning, match=f"{kind}: it"):
+        ScheduleHandler(test.optimizer, lr=Linear(0.1, 0.2, 5)).attach(trainer)
+    with pytest.warns(UserWarning, match=f"{kind}: it"):
+        test.run(trainer, DATA)
+
+
 def test_an_inner_optimizer_with_rates_of_its_own_is_named() -> None:
     trainer, test, _ = training(lambda params: Apart(torch.optim.Adam(params, lr=0.7)))
     with pytest.raises(RateChanged, match=r"the Adam inside this Apart .* 0\.7: give .* that Adam"):

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.optimizers.rates import defaults_of
+from clr_ignite.optimizers.wrapped import inner_optimizers
 
 _FIRST, _STEPS = 3, 16  # of a probe: numbers, for a step may wait for those of other processes
 _WORDS = {
@@ -39,15 +40,34 @@ Options = tuple[tuple[str, Any], ...]
 def warn_of_unused_rate(
     optimizer: torch.optim.Optimizer, rates: Sequence[float] | None = None
 ) -> None:
-    """Warn where the class of ``optimizer`` does not use one of ``rates``, given at each step.
+    """Warn where ``optimizer``, or one inside it, does not use one of ``rates`` at its step.
 
     Args:
         rates: those to come; None where any may come.
     """
+    found = (optimizer, *inner_optimizers(optimizer))
+    one = next((one for one in found if _leaves_unused(one, rates)), None)
+    if one is not None:
+        kind = type(one).__name__
+        name = _known(kind)
+        words = _WORDS[name] if name else "its step does not use the rate that its group has then"
+        warnings.warn(
+            f"{kind}: {words}, so the rates set here are not those that it trains with, "
+            "and a range test files losses under rates that did not make them. Use an optimizer "
+            "that takes its group's lr, or switch its own rate off",
+            stacklevel=3 if rates is None else 4,  # the line that attaches, or runs the test
+        )
+
+
+def _known(kind: str) -> str | None:
+    return next((name for name in _WORDS if name.lower() == kind.lower()), None)
+
+
+def _leaves_unused(optimizer: torch.optim.Optimizer, rates: Sequence[float] | None) -> bool:
     kind, options = type(optimizer), _options(optimizer)
     if options is None:
-        return
-    name = next((name for name in _WORDS if name.lower() == kind.__name__.lower()), None)
+        return False
+    name = _known(kind.__name__)
     if rates is None:
         lr = float(optimizer.param_groups[0]["lr"])
         probes = [[lr or 1.0] * _STEPS]
@@ -58,14 +78,7 @@ def warn_of_unused_rate(
         capped = name in _CAPPED and any(r > (t + 1) ** -0.5 for t, r in enumerate(rates))
     if capped:  # only after more steps than a probe has, or not at all: as it was constructed
         probes.append([1.0] * _STEPS)
-    if any(_unused(kind, options, tuple(probe)) for probe in probes):
-        words = _WORDS[name] if name else "its step does not use the rate that its group has then"
-        warnings.warn(
-            f"{kind.__name__}: {words}, so the rates set here are not those that it trains with, "
-            "and a range test files losses under rates that did not make them. Use an optimizer "
-            "that takes its group's lr, or switch its own rate off",
-            stacklevel=3 if rates is None else 4,  # the line that attaches, or runs the test
-        )
+    return any(_unused(kind, options, tuple(probe)) for probe in probes)
 
 
 def _options(optimizer: torch.optim.Optimizer) -> Options | None:
