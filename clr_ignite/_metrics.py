@@ -13,12 +13,10 @@ _HIGHER = (
     "iou miou jaccard dice r2 bleu rouge psnr ssim correlation kappa mcc top1 top5 likelihood "
     "ndcg mrr"
 )
-_NEGATED = {
-    "negative",
-    "neg",
-    "negated",
-    "minus",
-}  # scikit-learn's neg_mean_squared_error is a gain
+# Beside these a name tells nothing: scikit-learn's neg_mean_squared_error is a gain, and it is
+# better if an accuracy drops or scatters less.
+_TURNED = set("negative neg negated minus inverse inverted inv drop gap std".split())
+_TURNING_SIGN = re.compile(r"\s*1?\s*[-\u2212]")  # "-loss", "1 - IoU"
 _KNOWN = dict.fromkeys(_LOWER.split(), False) | dict.fromkeys(_HIGHER.split(), True)
 
 
@@ -36,7 +34,7 @@ def higher_is_better(name: str) -> bool:
     found = {_KNOWN[word] for word in words & _KNOWN.keys()}
     if parts and parts[-1] == "loss":  # a loss made of a score, such as dice
         found = {False}
-    if words & _NEGATED or len(found) != 1:
+    if words & _TURNED or _TURNING_SIGN.match(name) or len(found) != 1:
         raise ValueError(
             f"higher_is_better must be given for the metric {name!r}: its name does not tell"
         )

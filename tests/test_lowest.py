@@ -202,11 +202,20 @@ def test_well_known_names_tell_which_way_is_better(names: str, higher: bool) -> 
         "negative_loss",
         "neg_log_loss",
         "NegLogLikelihood",
+        "-loss",
+        "-nll",
+        "1-accuracy",
+        "1 - IoU",
+        "1-SSIM",
+        "inverse_accuracy",
+        "accuracy_drop",
+        "acc_std",
     ],
 )
 def test_other_names_do_not(name: str) -> None:
     with pytest.raises(ValueError, match="higher_is_better must be given for the metric"):
         higher_is_better(name)
+    assert higher_is_better("top-1 accuracy") and not higher_is_better("loss-1")
 
 
 @pytest.mark.parametrize("hold", [1, 10])
