@@ -95,6 +95,32 @@ def test_pure_noise_has_no_answer(points: int, draw: str) -> None:
     assert (none.max_lr, none.lr) == (None, None) and "did not fall" in none.reason
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_net_that_stands_still_and_then_wanders_around_chance_has_no_answer(
+    held_out: bool,
+) -> None:
+    """One whose last layer begins at zero, on labels without a meaning: the loss of each batch
+    scatters ever more, that of the same held-out data wanders, and both rise at the end."""
+    given = 0
+    for seed in range(50):
+        random = np.random.default_rng(seed)
+        rates = np.geomspace(1e-6, 10, 50 if held_out else 300)
+        moved = 0.003 * (rates / 0.01) ** 0.6
+        steps = moved * random.standard_normal(len(rates))
+        losses = math.log(10) + (np.cumsum(steps) / 4 if held_out else steps) + 5 * moved**2
+        given += bounds_below_minimum(rates, losses).base_lr is not None
+    assert given <= 7
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.004, False), (0.006, True)])
+def test_a_fall_of_less_than_half_a_percent_is_none(share: float, found: bool) -> None:
+    bounds = bounds_below_minimum(RATES, 2.3 + 2.3 * share * (bowl() - 2.3) / 2)
+    assert (bounds.max_lr is not None) is found
+    assert (
+        "did not fall between 1e-05 and 10 by more than 0.5% before" in bounds.reason
+    ) is not found
+
+
 def test_too_few_points_are_said() -> None:
     found = bounds_below_minimum([1, 2, 3, 4], [4, 3, 2, 1])
     assert found.reason == "loss: 4 finite points are too few; measure more"

@@ -182,7 +182,7 @@ def with_held_out(**metrics: float) -> RangeTestResult:
     result = result_of(80)
     result.evaluation.clear()
     for row, lr in enumerate(result.lr):
-        measured = {name: 1 + abs(lr - lowest) for name, lowest in metrics.items()}
+        measured = {name: 1 + 100 * abs(lr - lowest) for name, lowest in metrics.items()}
         result.amend(row, evaluation=measured)
     return result
 
@@ -231,7 +231,7 @@ def test_two_curves_that_disagree_are_said_to() -> None:
     assert "alone" not in with_held_out(loss=0.012).suggest().reason
     late = with_held_out(loss=0.015)
     for row, lr in enumerate(late.lr):
-        late.amend(row, loss=2 + abs(lr - 0.002))
+        late.amend(row, loss=2 + 100 * abs(lr - 0.002))
     found = late.suggest()
     assert found.metric == "held-out loss" and found.max_lr == late.suggest("loss").max_lr
     assert "; the training loss alone would say 0.000" in found.reason

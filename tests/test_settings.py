@@ -99,7 +99,7 @@ DEAD = (RATES, [math.nan] * len(RATES))
 
 def test_a_setting_without_bounds_is_not_chosen_and_breaks_nothing() -> None:
     choice = choose_setting(
-        {"flat": [FLAT], "dead": [DEAD], "short": [([], [])], "a": [curve(0.1, 2 - 1e-3)]}
+        {"flat": [FLAT], "dead": [DEAD], "short": [([], [])], "a": [curve(0.1, 1.9)]}
     )
     assert choice.name == "a"
     flat, dead, short, _ = choice.standings

@@ -14,6 +14,8 @@ _PEAK = 3.0  # the lowest loss lies so many times above max_lr ...
 _BASE = 10.0  # ... and that so many times above base_lr
 _ONE = 6.0  # the lowest loss lies so many times above a rate for a whole training
 _NOISES = 3.5  # a fall of less than so many standard deviations of the noise is none
+_LEAST = 0.005  # ... and so is one of less than this share of the loss
+_NEAR = 16  # points before the lowest loss that tell its noise, where it is averaged over fewer
 _FALLING = 0.05  # share of the whole fall that the last window of a curve still falling has
 
 
@@ -40,8 +42,9 @@ def bounds_below_minimum(
         diverged: whether the sweep ended because the training diverged.
 
     Returns:
-        No pair where the curve does not fall by more than its noise, or is still falling at its
-        end (then ``base_lr`` and ``lr`` are rates that are known to train); the reason says which.
+        No pair where the curve does not fall by more than its noise and half a percent, or is
+        still falling at its end (then ``base_lr`` and ``lr`` are rates that are known to train);
+        the reason says which.
 
     Source: measured, see results/advice; a third is one of the rules of thumb of arXiv:1506.01186,
     section 3.3, a tenth that of arXiv:1803.09820, section 4.
@@ -55,9 +58,9 @@ def bounds_below_minimum(
     low = int(np.argmin(smooth))
     curve = tuple(rates.tolist()), tuple((-smooth if higher_is_better else smooth).tolist())
     fall, rise = ("rise", "fell") if higher_is_better else ("fall", "rose")
-    end = low + half + 1
-    if not _falls(losses[:end], _noise(losses[: max(end, len(losses) // 2)])):
-        reason = _nothing(rates, losses, smooth, half, diverged, f"{metric} did not {fall}", rise)
+    if least := _least(losses, smooth, low, half):
+        words = f"{metric} did not {fall}", least, rise
+        reason = _nothing(rates, losses, smooth, half, diverged, words)
         return Bounds(None, None, reason, metric=metric, curve=curve)
     # At the left end the mean is of what follows, and of a rate of 0 there is no third.
     lowest = float(rates[max(low, (half + 1) // 2, int(np.argmax(rates > 0)))])
@@ -103,6 +106,24 @@ def _noise(losses: Array) -> float:
     return float(np.sqrt(np.mean(np.clip(second, -most, most) ** 2) / 6))
 
 
+def _least(losses: Array, smooth: Array, low: int, half: int) -> str:
+    """What the fall to ``low`` does not exceed, in words; empty where it is a fall.
+
+    The noise is that of the whole curve so far, and that around ``low``: a net that hardly moves
+    at first shows none there, and one that then wanders around chance falls a little by it.
+    """
+    end = low + half + 1
+    if not _falls(losses[:end], _noise(losses[: max(end, len(losses) // 2)])):
+        return "its noise"
+    if low <= half:  # there is nothing before to fall from
+        return ""
+    fall = float(smooth[:low].max() - smooth[low])
+    near = _noise(losses[max(0, low - max(half, _NEAR)) : end])
+    if fall <= _NOISES * near / np.sqrt(2 * half + 1):
+        return "its noise"
+    return "" if fall > _LEAST * float(np.median(np.abs(losses[:end]))) else f"{_LEAST:.1%}"
+
+
 def _falls(losses: Array, noise: float) -> bool:
     """Whether an earlier and a later stretch differ by more than noise, wherever they part."""
     count = len(losses)
@@ -130,12 +151,12 @@ def _nothing(
     smooth: Array,
     half: int,
     diverged: bool,
-    words: str,
-    rose: str,
+    said: tuple[str, str, str],
 ) -> str:
     """Why there is no answer, and what to try; never a range that leads into the divergence."""
     first, last = float(rates[0]), float(rates[-1])
-    none = f"{words} between {first:.3g} and {last:.3g} by more than its noise"
+    words, least, rose = said
+    none = f"{words} between {first:.3g} and {last:.3g} by more than {least}"
     if not (diverged or _falls(-losses, _noise(losses))):
         return f"{none}; try an end_lr of {10 * last:.3g} or more, or more steps"
     if np.argmin(smooth) <= half:
