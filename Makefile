@@ -26,7 +26,8 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt build-constraints.txt
 demo: $(INSTALLED)  ## range test, bounds, training and a report on digits, in a few minutes
 	$(CLI) range-test --iterations 300 --out demo/range-test
 	$(CLI) train --bounds demo/range-test/range_test.json --step-size 50 --eval-every 50 --out demo/triangular
-	$(CLI) report demo/triangular --out demo/report
+	$(CLI) report demo/triangular demo/range-test --out demo/report
+	@echo "This is demo/report/report.md; its pictures lie beside it."
 
 cifar10: $(INSTALLED)  ## the paper's range test and Table 2 on CIFAR-10: make cifar10 DATA=folder
 	@test -n "$(DATA)" || { echo "say where CIFAR-10 lies or should be downloaded to: make cifar10 DATA=folder"; exit 2; }

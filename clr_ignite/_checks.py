@@ -99,6 +99,14 @@ def function(name: str, value: object, what: str = "callable") -> None:
         raise TypeError(f"{name} must be {what}, got {shown(value)}")
 
 
+def check_schedule(name: str, value: object) -> None:
+    """Refuse what gives no value for an iteration; a schedule's class gives a schedule."""
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(
+            f"{name} must be a callable iteration -> value, such as Fixed(0.1), got {shown(value)}"
+        )
+
+
 def several(name: str, values: Iterable[T], what: str) -> tuple[T, ...]:
     """``values`` as a tuple; text, whose parts are never meant, is refused."""
     try:

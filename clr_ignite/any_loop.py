@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from clr_ignite._checks import function, instance
+from clr_ignite._checks import check_schedule, instance
 from clr_ignite.optimizers.rates import check_group_rates, check_rates, factor, factor_keys
 from clr_ignite.schedules import Schedule
 
@@ -51,7 +51,7 @@ def lambda_lr(
             f"got {len(schedules)}"
         )
     for schedule in schedules:
-        function("lr", schedule, "a callable iteration -> rate, such as Fixed(0.1)")
+        check_schedule("lr", schedule)
     (check_rates if isinstance(lr, Sequence) else check_group_rates)(optimizer)
     keys = factor_keys(optimizer)
     for group in groups:

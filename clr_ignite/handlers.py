@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from ignite.handlers.param_scheduler import ParamGroupScheduler, ParamScheduler
 
-from clr_ignite._checks import count, function
+from clr_ignite._checks import check_schedule, count
 from clr_ignite.no_trace.engine import attached_handlers, check_engine
 from clr_ignite.optimizers.probing import warn_of_unused_rate
 from clr_ignite.optimizers.rates import FACTORS, RateWriter
@@ -57,7 +57,7 @@ class ScheduleHandler:
             raise ValueError("schedules must name at least one hyperparameter, such as lr=...")
         for name, given in schedules.items():
             for schedule in given if isinstance(given, list | tuple) else (given,):
-                function(name, schedule, "a callable iteration -> value, such as Fixed(0.1)")
+                check_schedule(name, schedule)
         self.optimizer = optimizer
         self.schedules = dict(schedules)
         for name in schedules:
@@ -182,7 +182,7 @@ def cycle_end(
         at_cycle_end = Events.ITERATION_COMPLETED(event_filter=cycle_end(clr))
         trainer.add_event_handler(at_cycle_end, lambda engine: evaluator.run(val_loader))
     """
-    function("schedule", schedule, "a callable iteration -> value")
+    check_schedule("schedule", schedule)
     start = count("start", start, least=0)
     accumulation_steps = count("accumulation_steps", accumulation_steps)
 

@@ -1,6 +1,6 @@
 """Pictures on matplotlib Axes; nothing is ever shown, only returned.
 
-Needs matplotlib: ``pip install clr_ignite[plot]``.
+Needs matplotlib: ``pip install "clr_ignite[plot]"``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install clr_ignite[plot]") from error
+        raise ImportError('plots need matplotlib: pip install "clr_ignite[plot]"') from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

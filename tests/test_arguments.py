@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine, Events
+from torch.utils.data import TensorDataset
 
 from clr_ignite import (
     LRRangeTest,
@@ -64,6 +65,7 @@ WHOLE = [*NO_NUMBER, 2.0, 2.5, NAN, INF, Fraction(2), np.float64(2), torch.tenso
 COUNT = [*WHOLE, 0, -1, np.int64(-1)]
 CALLABLE = [None, 1, 0, 0.1, "f", [], object()]
 CALLABLE_OR_NONE = CALLABLE[1:]
+SCHEDULE = [*CALLABLE, Fixed]  # a class makes a schedule, and is none
 CHOICE = [None, 1, "", "Linear", b"linear", ["linear"], np.array(["linear", "x"])]
 FLAG = [None, 0, 1, "yes", np.bool_(True), [], np.array([1, 2])]
 ENGINE = [None, 1, 0, "trainer", Engine, torch.tensor(1.0), object()]
@@ -71,7 +73,8 @@ MAPPING = [1, 0, "model", b"", [], [("a", 1)], object()]
 SEQUENCE = [1, None, 0.5, "12", b"12", object(), np.array(1), torch.tensor(1)]
 NUMBERS = [None, 1.0, "12", ["a"], [[1.0], [1.0, 2.0]], {}, 1j, object(), iter([1.0])]
 TEXT_OR_NONE = [1, 0, True, b"x", ["x"], object()]
-DATA = [1, 0.5, object(), iter([1]), [], (), zip([1], [2], strict=True)]
+DATASET = TensorDataset(torch.ones(3))  # examples, no batches
+DATA = [1, 0.5, object(), iter([1]), [], (), zip([1], [2], strict=True), DATASET]
 
 _LR = [0.1 * i for i in range(1, 31)]
 _VALUES = [1.0 / i for i in range(1, 31)]
@@ -125,7 +128,7 @@ TABLE: list[tuple[Callable[..., Any], dict[str, Any], dict[str, list[Any]]]] = [
     (step_size_from_epochs, {"epochs": 1, "iterations_per_epoch": 5},
      {"epochs": ABOVE_0, "iterations_per_epoch": COUNT}),
     (cycle_end, {"schedule": Fixed(0.1)}, {
-        "schedule": CALLABLE, "start": [*WHOLE, -1], "accumulation_steps": COUNT,
+        "schedule": SCHEDULE, "start": [*WHOLE, -1], "accumulation_steps": COUNT,
     }),
     (smith_bounds, {"lr": _LR, "accuracy": _VALUES},
      {"lr": [*NUMBERS, _LR[::-1], [-1.0, *_LR[1:]]], "accuracy": [*NUMBERS, _VALUES[1:]]}),
@@ -143,7 +146,7 @@ TABLE: list[tuple[Callable[..., Any], dict[str, Any], dict[str, list[Any]]]] = [
         Experiment,
         {"schedule": Fixed(0.1), "iterations": 5},
         {
-            "schedule": CALLABLE,
+            "schedule": SCHEDULE,
             **{name: COUNT for name in ("iterations", "batch_size")},
             **{name: CHOICE for name in ("model", "pixels", "pooling", "init", "order")},
             "momentum": [*RATE, 1, 1.5],
@@ -175,7 +178,9 @@ def test_each_wrong_argument_is_named(
         refused(lambda **bad: make(**(right | bad)), name, value)
 
 
-@pytest.mark.parametrize("wrong", [*SEQUENCE[:3], Fixed(0.1), (Fixed(0.1),), [Fixed(0.1), 2]])
+@pytest.mark.parametrize(
+    "wrong", [*SEQUENCE[:3], Fixed(0.1), (Fixed(0.1),), [Fixed(0.1), 2], (Fixed, 2)]
+)
 def test_stages_of_a_chain(wrong: Any) -> None:
     with pytest.raises(TypeError, match="stages must be"):
         Chain((Fixed(0.1), 2), wrong)
@@ -196,7 +201,7 @@ def test_of_attaching_a_schedule_handler(name: str) -> None:
     assert not rig.trainer.has_event_handler(handler._write)
     for value in [None, 1, "sgd", torch.optim.SGD, rig.optimizer.param_groups]:
         refused(lambda **bad: ScheduleHandler(**bad, lr=Fixed(0.1)), "optimizer", value)
-    for value in CALLABLE:
+    for value in SCHEDULE:
         refused(lambda **bad: ScheduleHandler(rig.optimizer, **bad), "lr", value)
 
 

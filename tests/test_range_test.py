@@ -471,6 +471,15 @@ def test_bad_arguments_are_named(
         Rig().test(**changes)
 
 
+def test_a_trainer_is_not_its_own_evaluator() -> None:
+    rig = Rig()
+    before = state_of(rig)
+    test = rig.test(evaluator=rig.trainer, eval_data=rig.loader)
+    with pytest.raises(ValueError, match="evaluator must be another Engine than the trainer"):
+        test.run(rig.trainer, rig.loader)
+    assert same(state_of(rig), before)
+
+
 def test_every_beyond_num_iter_is_refused() -> None:
     rig = Rig()
     with pytest.raises(ValueError, match=r"every must be at most num_iter \(12\), got 13"):

@@ -95,6 +95,12 @@ def test_seeds_that_agree_and_seeds_that_do_not() -> None:
     assert none.max_lr is None and "none gives a max_lr alone" in none.reason
 
 
+def test_what_a_setup_returns_has_an_order() -> None:
+    trainer, data, optimizer, saved, _ = set_up(0)
+    with pytest.raises(TypeError, match="setup must return trainer, data, optimizer, to_save"):
+        repeat_range_test(lambda seed: (optimizer, trainer, data, saved), [0])
+
+
 def test_seeds_do_not_share_a_checkpoint() -> None:
     with pytest.raises(ValueError, match="checkpoint must be left out, .* a.pt: let setup return"):
         repeat_range_test(lambda seed: (), [1, 2], checkpoint="a.pt")

@@ -219,6 +219,13 @@ def test_a_metric_has_a_direction_and_its_own_name_in_the_words() -> None:
         result.suggest("auc")
 
 
+def test_a_result_without_metrics_says_what_records_them() -> None:
+    with pytest.raises(
+        KeyError, match=r"'accuracy'; recorded: none \(.* evaluator= and eval_data="
+    ):
+        result_of(metric=False).suggest("accuracy")
+
+
 def test_two_curves_that_disagree_are_said_to() -> None:
     """Where the held-out loss turns while the training loss falls on, the rate is not too high."""
     early = with_held_out(loss=0.001).suggest()

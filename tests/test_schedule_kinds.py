@@ -294,7 +294,11 @@ def test_an_amplitude_outside_its_range_is_an_error() -> None:
             "total must be at least 8, got 7",
         ),
         (lambda: InverseSqrt(1, 5, total=7), ValueError, "decay must be at least 1, got 0"),
-        (lambda: OneCycleTwoPhase(0.1, 1, 5, 6, 0), ValueError, "total must be at least 7, got 6"),
+        (
+            lambda: OneCycleTwoPhase(0.1, 1, 5, 6, 0),
+            ValueError,
+            "total must be at least 7 with a step_size of 5, got 6",
+        ),
         (
             lambda: Warmup(Fixed(1), 1, 0.1, 0.2),
             ValueError,

@@ -252,7 +252,11 @@ def test_step_size_from_epochs(epochs: float, per_epoch: int, expected: int) -> 
         (lambda: MultiStep(1, (0,), 0.1), ValueError, "milestones must be at least 1, got 0"),
         (lambda: Linear(0, 1, 0), ValueError, "steps must be at least 1, got 0"),
         (lambda: Geometric(0, 1, 3), ValueError, "start must be greater than 0, got 0"),
-        (lambda: OneCycle(0.1, 1, 5, 11, 0.0), ValueError, "total must be at least 12, got 11"),
+        (
+            lambda: OneCycle(0.1, 1, 5, 11, 0.0),
+            ValueError,
+            "total must be at least 12 with a step_size of 5, got 11",
+        ),
         (lambda: OneCycle(0.1, 1, 5, 20, 0.2), ValueError, r"at most base_lr \(0.1\), got 0.2"),
         (lambda: OneCycle(0.1, 1, 5, 20, 0).momentum(0.8, 0.9), ValueError, "got 0.9 and 0.8"),
         (lambda: Chain(), ValueError, "at least one .* pair, got none"),

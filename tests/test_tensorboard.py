@@ -111,7 +111,7 @@ def test_a_full_disk_costs_no_step(
 
 def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ImportError, match=r"pip install clr_ignite\[tensorboard\]"):
+    with pytest.raises(ImportError, match=r'pip install "clr_ignite\[tensorboard\]"'):
         TensorBoardPlotter(tmp_path)
 
 

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
             said = error.text(partial(set_by, options.name))
         text = printable(" ".join(said.split()))
         if isinstance(error, ModuleNotFoundError):
-            text += ": pip install clr_ignite[cifar10]"
+            text += ': pip install "clr_ignite[cifar10]"'
         print(f"{parser.prog} {options.name}: {text}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, _Terminated) as error:

@@ -26,7 +26,7 @@ class TensorBoardPlotter(Observer):
         folder: gets a file of events.
 
     Raises:
-        ImportError: ``pip install clr_ignite[tensorboard]``.
+        ImportError: ``pip install "clr_ignite[tensorboard]"``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -34,7 +34,7 @@ class TensorBoardPlotter(Observer):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ImportError("needs tensorboard: pip install clr_ignite[tensorboard]") from error
+            raise ImportError('needs tensorboard: pip install "clr_ignite[tensorboard]"') from error
         self._writer: Any = SummaryWriter(str(folder))
         self._rows: dict[str, int] = {}  # written, by pane
         self._texts: dict[str, str] = {}

@@ -31,13 +31,17 @@ def connect(
     """A Visdom client whose every request ends within ``timeout`` seconds of silence.
 
     Raises:
-        ConnectionError: no server, a refused login, no answer in time.
+        ConnectionError: no server, a refused login, no answer in time, no visdom installed.
     """
-    import requests
+    try:
+        import requests
 
+        client_class = _client_class(timeout)
+    except ModuleNotFoundError as error:
+        raise ConnectionError(f'{error}: pip install "clr_ignite[visdom]"') from error
     logging.getLogger("visdom").setLevel(logging.ERROR)  # it warns of what is meant here
     try:
-        client = _client_class(timeout)(
+        client = client_class(
             server=server,
             port=port,
             base_url=base_url,

@@ -36,7 +36,7 @@ def static_folder() -> Path:
     """
     spec = importlib.util.find_spec("visdom")
     if spec is None or spec.origin is None:
-        raise AssetError("visdom is not installed: pip install clr_ignite[visdom]")
+        raise AssetError('visdom is not installed: pip install "clr_ignite[visdom]"')
     package = Path(spec.origin).parent
     version = (package / "VERSION").read_text().strip()
     if version != _VERSION:

@@ -23,7 +23,8 @@ from clr_ignite.range_test.plan import Plan
 def check_saved(optimizer: torch.optim.Optimizer, to_save: Mapping[str, Any]) -> None:
     """Refuse an optimizer, parameters that it changes or an entry that would not be put back."""
     check_optimizer(optimizer)
-    instance("to_save", to_save, Mapping, "a mapping of names to objects")
+    example = "a mapping of names to objects, such as {'model': model, 'optimizer': optimizer}"
+    instance("to_save", to_save, Mapping, example)
     for name, one in to_save.items():
         if not can_be_saved(one):
             raise TypeError(f"to_save[{name!r}] must have a state to put back, got {shown(one)}")
@@ -53,6 +54,16 @@ def check_swept(optimizer: torch.optim.Optimizer, plan: Plan) -> None:
     warn_of_unused_rate(optimizer, plan.rates)
 
 
+def check_trainer(trainer: Engine, evaluator: Engine | None) -> None:
+    """Refuse what is no Engine, and one that would evaluate in the midst of its own run."""
+    check_engine("trainer", trainer)
+    if trainer is evaluator:
+        raise ValueError(
+            "evaluator must be another Engine than the trainer, such as "
+            f"create_supervised_evaluator makes, got {shown(evaluator)} for both"
+        )
+
+
 def check_evaluation(evaluator: Engine | None, eval_data: Iterable[Any] | None) -> None:
     """Refuse one without the other, and data that a first evaluation would use up."""
     if (evaluator is None) != (eval_data is None):
@@ -71,9 +82,10 @@ def check_data(name: str, data: Iterable[Any]) -> None:
         )
     if data is None:
         raise TypeError(f"{name} must be given; for a step that needs no batch, [None] will do")
-    if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+    if not isinstance(data, Iterable):  # an Engine runs on nothing else
         raise TypeError(
-            f"{name} must be iterable, such as a DataLoader or a list, got {shown(data)}"
+            f"{name} must be iterable, such as a DataLoader (of a Dataset) or a list, "
+            f"got {shown(data)}"
         )
     if length(data) == 0:
         raise ValueError(f"{name} must not be empty: its length is 0")

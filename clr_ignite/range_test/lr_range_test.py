@@ -15,13 +15,13 @@ from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
 from clr_ignite.no_trace.attached import Attached, own_run
 from clr_ignite.no_trace.borrowing import borrow
-from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
 from clr_ignite.optimizers.wrapped import scalers_of
 from clr_ignite.range_test.arguments import (
     check_evaluation,
     check_saved,
     check_swept,
+    check_trainer,
     check_watching,
     endless,
     outputs,
@@ -158,7 +158,7 @@ class LRRangeTest:
                 that is no scalar.
             RuntimeError: the optimizer's rate was changed by something else.
         """
-        check_engine("trainer", trainer)
+        check_trainer(trainer, self.evaluator)
         batches = endless(data, self.plan.num_iter, max_epochs, max_iters, epoch_length)
         check_swept(self.optimizer, self.plan)
         with Undoing() as stack, stack:

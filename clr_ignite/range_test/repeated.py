@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ignite.engine import Engine
 
 from clr_ignite._checks import function, instance, several, shown, whole
 from clr_ignite._smoothing import MISSING
@@ -168,7 +169,7 @@ def own_checkpoint(options: Mapping[str, Any], instead: str) -> None:
 def set_up(setup: Callable[..., Sequence[Any]], seed: int, **setting: Any) -> Sequence[Any]:
     """What ``setup`` makes for one test, its form checked."""
     made = setup(seed, **setting)
-    if not isinstance(made, Sequence) or len(made) not in (4, 5):
+    if not isinstance(made, Sequence) or len(made) not in (4, 5) or not isinstance(made[0], Engine):
         raise TypeError(
             "setup must return trainer, data, optimizer, to_save and perhaps a dict of arguments, "
             f"got {shown(made)}"

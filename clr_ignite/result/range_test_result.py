@@ -83,7 +83,7 @@ class RangeTestResult(Drawn):
     def __getitem__(self, name: str) -> tuple[list[float], list[float]]:
         """A held-out metric by its name: the rates after which it was measured, and its values."""
         if name not in self.evaluation:
-            known = ", ".join(self.evaluation) or "none"
+            known = ", ".join(self.evaluation) or "none (a test's evaluator= and eval_data= do)"
             raise KeyError(f"no held-out metric {name!r}; recorded: {known}")
         # By way of lists: an array that NumPy looks into cannot grow, and training may be going on.
         rates, values = self.lr.tolist(), self.evaluation[name].tolist()

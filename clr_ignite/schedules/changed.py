@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from clr_ignite._checks import Fields, count, function, shown
+from clr_ignite._checks import Fields, check_schedule, count, shown
 from clr_ignite.schedules.protocol import Schedule, ends_cycle, length, limits
 
 
@@ -30,7 +30,7 @@ class Product(Fields):
         if not schedules:
             raise ValueError("schedules must hold at least one schedule, got none")
         for schedule in schedules:
-            function("schedules", schedule, "callables iteration -> value")
+            check_schedule("schedules", schedule)
         self._set(schedules=schedules)
         if self.limits is not None and not math.isfinite(self.limits[1]):
             raise ValueError(f"schedules must have a finite product, got {shown(self)}")
@@ -83,7 +83,7 @@ class Stretch(Fields):
     _own: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        function("schedule", self.schedule, "a callable iteration -> value")
+        check_schedule("schedule", self.schedule)
         own = _length(self.schedule)
         self._set(length=count("length", self.length), _own=own)
 
@@ -126,7 +126,7 @@ class Strict(Fields):
     _last: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        function("schedule", self.schedule, "a callable iteration -> value")
+        check_schedule("schedule", self.schedule)
         self._set(_last=_length(self.schedule))
 
     @property

@@ -11,9 +11,9 @@ from typing import Literal
 from clr_ignite._checks import (
     Fields,
     check_bounds,
+    check_schedule,
     choice,
     count,
-    function,
     non_negative,
     positive,
     shown,
@@ -205,7 +205,7 @@ class Opposite(Fields):
     _drop: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        function("schedule", self.schedule, "a callable iteration -> rate")
+        check_schedule("schedule", self.schedule)
         check_momenta(self.high, self.low)
         rate = self.schedule
         ends = (rate.base_lr, rate.max_lr) if isinstance(rate, Swing) else limits(rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from clr_ignite._checks import Fields, count, function, non_negative, shown
+from clr_ignite._checks import Fields, check_schedule, count, non_negative, shown
 from clr_ignite.schedules.protocol import Schedule, common_limits, ends_cycle, length, limits
 from clr_ignite.schedules.shapes import linear
 
@@ -34,8 +34,9 @@ class Chain(Fields):
         if not stages:
             raise ValueError("stages must hold at least one (schedule, iterations) pair, got none")
         for stage in stages:
-            if not (isinstance(stage, tuple) and len(stage) == 2 and callable(stage[0])):
+            if not (isinstance(stage, tuple) and len(stage) == 2):
                 raise TypeError(f"stages must be (schedule, iterations) pairs, got {shown(stage)}")
+            check_schedule("stages", stage[0])
         self._set(stages=tuple((one, count("iterations", n, least=0)) for one, n in stages))
 
     def __repr__(self) -> str:
@@ -92,7 +93,7 @@ class Repeat(Fields):
     _turn: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        function("schedule", self.schedule, "a callable iteration -> value")
+        check_schedule("schedule", self.schedule)
         iterations = length(self.schedule) if self.iterations is None else self.iterations
         if iterations is None:
             raise ValueError(
@@ -161,7 +162,7 @@ class Warmup(Fields):
     end: float | None = None
 
     def __post_init__(self) -> None:
-        function("schedule", self.schedule, "a callable iteration -> value")
+        check_schedule("schedule", self.schedule)
         self._set(
             iterations=count("iterations", self.iterations, least=0),
             start=non_negative("start", self.start),

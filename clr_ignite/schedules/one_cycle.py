@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from clr_ignite._checks import choice, count, flag, non_negative, positive
+from clr_ignite._checks import choice, count, flag, non_negative, positive, whole
 from clr_ignite.schedules.cyclical import Swing, check_momenta
 from clr_ignite.schedules.joined import Chain
 from clr_ignite.schedules.ramps import Cosine, Linear
@@ -28,9 +28,14 @@ class _Once(Swing):
         super().__post_init__()
         self._set(
             step_size=count("step_size", self.step_size),
-            total=count("total", self.total, least=least),
+            total=whole("total", self.total),
             final_lr=non_negative("final_lr", self.final_lr),
         )
+        if self.total < least:
+            raise ValueError(
+                f"total must be at least {least} with a step_size of {self.step_size}, "
+                f"got {self.total}"
+            )
         if self.final_lr > self.base_lr:
             raise ValueError(
                 f"final_lr must be at most base_lr ({self.base_lr}), got {self.final_lr}"

@@ -519,7 +519,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert main([*FIXED, "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
-    assert "sklearn" in said and said.endswith(": pip install clr_ignite[cifar10]\n")
+    assert "sklearn" in said and said.endswith(': pip install "clr_ignite[cifar10]"\n')
 
 
 @pytest.mark.parametrize("first", ["train", "range-test"])

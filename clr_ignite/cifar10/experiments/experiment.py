@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
-from clr_ignite._checks import Fields, choice, count, flag, function, non_negative
+from clr_ignite._checks import Fields, check_schedule, choice, count, flag, non_negative
 from clr_ignite.cifar10.choices import Init, ModelName, OptimizerName, Order, Pixels, Pooling
 from clr_ignite.schedules import Schedule
 from clr_ignite.schedules.text import parse_schedule
@@ -74,7 +74,7 @@ class Experiment(Fields):
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             choice(name, getattr(self, name), choices)
-        function("schedule", self.schedule, "a schedule")
+        check_schedule("schedule", self.schedule)
         for name in ("nesterov", "multipliers"):
             flag(name, getattr(self, name))
         for name, least in (("iterations", 1), ("batch_size", 1), ("held_out", 0)):

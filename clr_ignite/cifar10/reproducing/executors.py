@@ -64,7 +64,7 @@ def on_ray(jobs: Sequence[Job], address: str | None) -> Generator[Ended]:
     try:
         import ray
     except ImportError as error:
-        raise ValueError("--ray needs Ray: pip install clr_ignite[ray]") from error
+        raise ValueError('--ray needs Ray: pip install "clr_ignite[ray]"') from error
     # Without an address Ray joins a cluster that $RAY_ADDRESS names, or any on this machine.
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.WARNING)
     try:
