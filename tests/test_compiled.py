@@ -32,16 +32,57 @@ def graphs() -> int:
     return int(counters["stats"]["unique_graphs"])
 
 
+def _compiled(function: Any) -> Any:
+    return torch.compile(function, backend="eager")
+
+
+class Stepper:
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+
+    @_compiled
+    def update(self) -> None:
+        self.optimizer.step()
+
+
+def given(optimizer: torch.optim.Optimizer) -> Any:
+    step_of = _compiled(lambda one: one.step())
+    return lambda: step_of(optimizer)
+
+
+@_compiled
+def moved(parameter: Tensor, gradient: Tensor, rate: float) -> None:
+    parameter.sub_(rate * gradient)
+
+
+class Inside(torch.optim.SGD):
+    """As some libraries' optimizers: what updates a parameter is a compiled function."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                moved(parameter, parameter.grad, group["lr"])
+
+
+OTHERS = {
+    "a method": lambda optimizer: Stepper(optimizer).update,
+    "an argument": given,
+    "inside": lambda optimizer: optimizer.step,
+}
+
+
 def training(rate: Any, around: str) -> tuple[Engine, LRRangeTest]:
     torch.manual_seed(0)
     model = nn.Linear(4, 2)
-    optimizer = torch.optim.Adam(model.parameters(), rate() if callable(rate) else rate)
+    kind = Inside if around == "inside" else torch.optim.Adam
+    optimizer = kind(model.parameters(), rate() if callable(rate) else rate)
 
     def update() -> None:
         optimizer.step()
 
     kinds = {"the step": optimizer.step, "a function": update}
-    fast = torch.compile(kinds[around], backend="eager")
+    fast = OTHERS[around](optimizer) if around in OTHERS else _compiled(kinds[around])
 
     def step(engine: Engine, batch: Tensor) -> float:
         optimizer.zero_grad()
@@ -59,6 +100,9 @@ CASES = [
     for rate in (0.1, lambda: torch.tensor(0.1))
     for warm in (0, 1)
     for around in ("the step", "a function")
+]
+CASES += [
+    pytest.param(0.1, 1, around, marks=() if around == "inside" else SLOW) for around in OTHERS
 ]
 
 

@@ -52,7 +52,7 @@ def _held(one: Any) -> Iterator[object]:
     elif isinstance(one, functools.partial):
         yield from (one.func, one.args, one.keywords)
     elif isinstance(one, types.MethodType):
-        yield one.__self__
+        yield from (one.__self__, one.__func__)
     elif isinstance(one, types.FunctionType):
         yield from (one.__defaults__, one.__kwdefaults__)
         if not _is_librarys(str(one.__module__)):  # whose globals are its own

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from torch import nn
 
 from clr_ignite.no_trace.engine import step_function
 from clr_ignite.no_trace.reachable import reachable
@@ -25,21 +26,28 @@ def keep_compiled(
 ) -> None:
     """Where the step of ``trainer`` calls a compiled step of ``optimizer``, compile nothing anew.
 
-    Where more than the optimizer's step is compiled as one, that runs eagerly too; the model's own
-    compiled forward does not.
+    That may be a function that is given the optimizer, a method, or one by which the optimizer
+    works; so once the gradients are there, nothing is compiled anew. Where a function that holds
+    the optimizer is compiled as one with more than its step, that is so throughout. The model's own
+    compiled forward stays compiled.
 
     Raises:
         RuntimeError: there is such a step, and this torch cannot run it eagerly for a while.
     """
     if "torch._dynamo.eval_frame" not in sys.modules:  # nobody has compiled anything
         return
-    compiled = [_origin(one) for one in reachable([step_function(trainer)], _origin)]
-    if any(getattr(one, "__self__", None) is optimizer for one in compiled):
+    compiled = [_origin(one) for one in reachable([step_function(trainer), optimizer], _origin)]
+    owners = [getattr(one, "__self__", None) for one in compiled]
+    free = [one for one, owner in zip(compiled, owners, strict=True) if owner is not optimizer]
+    if any(reachable([one], lambda held: held is optimizer) for one in free):
+        _ended_by(stack).begin()
+    elif any(owner is optimizer for owner in owners) or (
+        hasattr(torch.compiler, "set_stance")
+        and not all(isinstance(owner, nn.Module) for owner in owners)
+    ):
         eager = _ended_by(stack)
         _from_backward_on(optimizer, eager, stack)
         trainer.add_event_handler(Events.ITERATION_COMPLETED, eager.end)
-    elif any(reachable([one], lambda held: held is optimizer) for one in compiled):
-        _ended_by(stack).begin()
 
 
 class _Eager:
