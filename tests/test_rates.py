@@ -493,6 +493,34 @@ def test_a_probe_is_noticed_by_nobody(capsys: pytest.CaptureFixture[str]) -> Non
     assert now == states
 
 
+class Split(torch.optim.SGD):
+    """Takes the matrices first, then all parameters, and keeps what else it is given."""
+
+    def __init__(self, matrices: Any, params: Any = (), lr: float = 0.1, watched: Any = ()) -> None:
+        matrices, first = list(matrices), {id(p) for p in matrices}
+        rest = [p for p in params if id(p) not in first]
+        super().__init__([{"params": rest}, {"params": matrices}], lr)
+        self.defaults["watched"] = watched
+
+    def step(self, closure: Any = None) -> Any:
+        for held in self.defaults["watched"]:
+            held.append(1) if isinstance(held, list) else held.mul_(2)
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("use", ["params", "watched", "a list"])
+def test_a_probe_touches_nothing_that_the_optimizer_was_given(use: str) -> None:
+    matrix, vector = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
+    matrix.grad, vector.grad = torch.ones(2, 2), torch.ones(2)
+    watched: Any = {"params": (), "watched": [vector.data], "a list": ([],)}[use]
+    optimizer = Split([matrix], [matrix, vector], watched=watched)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        probing.warn_of_unused_rate(optimizer, [0.1] * 20)
+    assert bool((matrix == 1).all()) and bool((vector == 1).all())
+    assert use != "a list" or watched == ([],)
+
+
 def test_the_warning_points_to_the_users_line() -> None:
     model = nn.Linear(2, 1)
     optimizer = torch.optim.Rprop(model.parameters())

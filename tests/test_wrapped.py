@@ -197,6 +197,31 @@ def test_an_inner_optimizer_with_rates_of_its_own_is_named() -> None:
         test.run(trainer, DATA)
 
 
+class Several(torch.optim.Optimizer):
+    """As heavyball's SplitOpt: the rates are those of the optimizers inside."""
+
+    def __init__(self, params: Any) -> None:
+        matrix, bias = list(params)
+        super().__init__([matrix, bias], {})
+        self.optimizers = [sgd([matrix]), torch.optim.AdamW([bias], lr=0.01)]
+
+    def step(self, closure: Any = None) -> None:
+        for one in self.optimizers:
+            one.step()
+
+
+def test_a_wrapper_without_rates_is_refused_with_those_inside_which_can_be_tested() -> None:
+    trainer, test, _ = training(Several)
+    with pytest.raises(ValueError, match="this Several has no rate .*: give the SGD or AdamW insi"):
+        test.run(trainer, DATA)
+    wrapper: Any = test.optimizer
+    inner = wrapper.optimizers[0]
+    result = LRRangeTest(inner, 0.0, 0.1, 8, to_save={**test.to_save, "inner": inner}).run(
+        trainer, DATA
+    )
+    assert len(result) == 8 and wrapper.optimizers[1].param_groups[0]["lr"] == 0.01
+
+
 def test_a_scaler_inside_a_wrapper_is_known() -> None:
     trainer, test, _ = training(MAKES["accelerated"])
     optimizer: Any = test.optimizer

@@ -9,6 +9,7 @@ nothing, the rate was not used. What cannot be constructed anew so is believed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import io
 import sys
@@ -82,21 +83,29 @@ def _leaves_unused(optimizer: torch.optim.Optimizer, rates: Sequence[float] | No
 
 
 def _options(optimizer: torch.optim.Optimizer) -> Options | None:
-    """What to construct another one with; None where its class asks for more."""
+    """What to construct another one with; None where its class asks for more, or for tensors: they
+    may be the model's, which no step of a probe is to move."""
     try:
         parameters = list(inspect.signature(type(optimizer)).parameters.values())[1:]
     except (TypeError, ValueError):
         return None
     group = {**defaults_of(optimizer), **optimizer.param_groups[0]}
+    del group["params"]
     given = {p.name: group[p.name] for p in parameters if p.name in group and p.name != "lr"}
     named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
     if any(p.default is p.empty and p.name not in given and p.name != "lr" for p in named):
         return None
     given |= {name: False for name in ("capturable", "fused", "foreach") if name in given}
-    held = (Tensor, torch.optim.Optimizer, nn.Module)
-    if "lr" not in group or any(isinstance(value, held) for value in given.values()):
-        return None
-    return tuple(given.items())
+    return tuple(given.items()) if "lr" in group and _is_plain(given) else None
+
+
+def _is_plain(value: object) -> bool:
+    """Whether there is no tensor, module or optimizer in it."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set):
+        return all(map(_is_plain, value))
+    return not isinstance(value, Tensor | torch.optim.Optimizer | nn.Module)
 
 
 def _unused(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
@@ -132,7 +141,7 @@ def _moved(kind: Any, options: Options, rates: Sequence[float]) -> Tensor:
     values = torch.linspace(-1, 1, 16, dtype=torch.float64, device="cpu")
     matrix = nn.Parameter(values.view(4, 4))
     gradient = (matrix.detach() * 3).sin() + 0.1
-    optimizer = kind([matrix], lr=rates[0], **dict(options))
+    optimizer = kind([matrix], lr=rates[0], **copy.deepcopy(dict(options)))
     if callable(switch := getattr(optimizer, "train", None)):  # a schedule-free one
         switch()
 
@@ -146,7 +155,8 @@ def _moved(kind: Any, options: Options, rates: Sequence[float]) -> Tensor:
     before = matrix.detach().clone()
     for rate in rates:
         before = matrix.detach().clone()
-        optimizer.param_groups[0]["lr"] = rate
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         closure()
         step(optimizer, closure)
     return matrix.detach() - before

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from clr_ignite._checks import shown
+from clr_ignite.optimizers.wrapped import to_rates
 
 Group = dict[str, Any]
 
@@ -54,9 +55,7 @@ def check_rates(optimizer: torch.optim.Optimizer) -> None:
         rate = group.get("lr")
         if rate is None:
             raise ValueError(
-                f"param group {index} of this {name} has no rate (lr={rate}): an optimizer that "
-                "makes its own, as Adafactor with relative_step=True, is constructed with lr=..., "
-                "its own switched off"
+                f"param group {index} of this {name} has no rate (lr={rate}): {to_rates(optimizer)}"
             )
         if isinstance(rate, Tensor) and not rate.is_floating_point():
             raise ValueError(

@@ -41,6 +41,16 @@ def inner_optimizers(optimizer: Any) -> list[Optimizer]:
     return found[1:]
 
 
+def to_rates(optimizer: torch.optim.Optimizer) -> str:
+    """The way to those of an optimizer without one, in words."""
+    if inside := " or ".join(type(one).__name__ for one in inner_optimizers(optimizer)):
+        return f"give the {inside} inside it"
+    return (
+        "an optimizer that makes its own, as Adafactor with relative_step=True, is constructed "
+        "with lr=..., its own switched off"
+    )
+
+
 def scalers_of(optimizer: Optimizer, saved: Iterable[object]) -> list[torch.amp.GradScaler]:
     """The GradScalers that may skip the step: those saved, and one that a wrapper holds."""
     held = [*saved, *attributes(optimizer).values()]
