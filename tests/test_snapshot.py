@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import copy
+import functools
 import io
 import logging
 import queue
@@ -10,6 +13,7 @@ import socket
 import tempfile
 import threading
 import warnings
+from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +27,7 @@ import pytest
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
 
 from clr_ignite import LRRangeTest
 from clr_ignite.no_trace import objects
@@ -130,6 +135,70 @@ def test_what_a_module_counts_comes_back() -> None:
     assert model[0].calls == 0 and model[0].seen is seen and seen == [0.0]
     assert model[0].noise is noise and noise.item() == 0 and not hasattr(model[0], "late")
     assert model[0].itself == [model]
+
+
+def grown(model: Any) -> None:
+    model.append(nn.Linear(3, 3))
+    model[0].register_forward_hook(lambda module, given, output: 2 * output)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        grown,
+        lambda model: model.__setitem__(1, nn.Tanh()),
+        lambda model: prune.l1_unstructured(model[0], "weight", 0.5),
+        lambda model: prune.remove(model[2], "weight"),
+        lambda model: parametrizations.spectral_norm(model[0]),
+    ],
+)
+def test_submodules_hooks_and_parametrizations_come_back(change: Any) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    prune.l1_unstructured(model[2], "weight", 0.3)
+    x, parts, names = torch.ones(2, 3), list(model.modules()), list(model.state_dict())
+    before, kinds = model(x), [type(part) for part in parts]
+    snapshot = Snapshot([model])
+    change(model)
+    model(x)
+    snapshot.restore()
+    assert list(model.modules()) == parts and [type(part) for part in parts] == kinds
+    assert list(model.state_dict()) == names and torch.equal(model(x), before)
+
+
+COUNTING: dict[str, tuple[Any, Any]] = {
+    "bytearray": (bytearray(b"ab"), lambda one: one.append(1)),
+    "numbers": (array("d", [1.0]), lambda one: one.extend([2.0])),
+    "objects in an array": (np.array([{}, 1], dtype=object), lambda one: one[0].update(a=1)),
+    "an array that grows": (np.ones(2), lambda one: one.resize(5, refcheck=False)),
+    "bits": (np.random.PCG64(1), lambda one: one.random_raw()),
+    "sobol": (torch.quasirandom.SobolEngine(2), lambda one: one.draw()),
+    "partial": (functools.partial(dict.update, {}), lambda one: one(a=1)),
+    "bound": (collections.UserDict(a=1).update, lambda one: one(b=2)),
+}
+
+
+def content(one: Any) -> Any:
+    if isinstance(one, np.random.PCG64):
+        return str(one.state)
+    if isinstance(one, torch.quasirandom.SobolEngine):
+        return one.num_generated, one.quasi.tolist()
+    if isinstance(one, functools.partial):
+        return dict(one.args[0])
+    return dict(one.__self__) if hasattr(one, "__self__") else copy.deepcopy(list(one))
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_what_a_module_keeps_comes_back_whatever_its_kind(name: str) -> None:
+    one, change = COUNTING[name]
+    model = nn.Linear(1, 1)
+    model.kept = one
+    before = content(one)
+    snapshot = Snapshot([model])
+    change(one)
+    assert content(one) != before
+    snapshot.restore()
+    assert model.kept is one and content(one) == before
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:FutureWarning")

@@ -51,7 +51,14 @@ DATA = (
 _NEVER = (type, types.ModuleType, enum.Enum, Engine, State, *DATA, *RESOURCES)
 # Of torch's own classes those that hold state of training; the others are its machinery, compilers
 # and loaders among them.
-_TRAINING = ("torch.optim", "torch.amp", "torch.cuda.amp", "torch.ao", "torch.nn")
+_TRAINING = (
+    "torch.optim",
+    "torch.amp",
+    "torch.cuda.amp",
+    "torch.ao",
+    "torch.nn",
+    "torch.quasirandom",
+)
 _LOOKED_AT = 64  # items of a container, for a resource among them
 
 

@@ -6,7 +6,10 @@ absent again. One copy of everything mutable is held.
 
 from __future__ import annotations
 
+import functools
 import random
+import types
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
@@ -24,9 +27,14 @@ from clr_ignite.no_trace.objects import (
     putting_back,
     telling,
 )
-from clr_ignite.no_trace.tensors import Restore, Taken, take_array, take_tensor
+from clr_ignite.no_trace.tensors import Restore, Taken, take_array, take_numbers, take_tensor
 
 _TORCHS = frozenset(vars(nn.Module()))  # torch's own bookkeeping in every module
+_TABLES = [  # of it, submodules and hooks
+    name
+    for name, value in vars(nn.Module()).items()
+    if isinstance(value, dict) and name not in ("_parameters", "_buffers")
+]
 
 
 class Snapshot:
@@ -34,7 +42,8 @@ class Snapshot:
 
     Of modules: parameters, buffers, gradients, training flags and attributes of their own; of
     tensors, arrays, containers and random generators their content, also where a tensor changes its
-    shape or its storage; of optimizers and any other object its attributes. All are followed as far
+    shape or its storage; of optimizers and any other object its attributes, of bound methods and
+    partial functions what they are bound to. All are followed as far
     as attributes and containers go (see :mod:`clr_ignite.no_trace.objects` for what is left alone).
 
     Raises:
@@ -103,12 +112,19 @@ def _aside(one: object) -> Taken:
 
 
 def _module(module: nn.Module) -> Taken:
-    """Its own state, with attributes such as a count of its calls."""
-    training = module.training
+    """Its own state, with attributes such as a count of its calls, submodules and hooks."""
+    kind, training = type(module), module.training
     own = {name: value for name, value in vars(module).items() if name not in _TORCHS}
+    tables = [(table, dict(table)) for table in map(vars(module).get, _TABLES) if table is not None]
 
     def restore() -> None:
+        if type(module) is not kind:  # torch's parametrizations make a class for each module
+            module.__class__ = kind
         module.training = training
+        for table, before in tables:
+            if (table or before) and list(table.items()) != list(before.items()):
+                table.clear()
+                table.update(before)
         now = vars(module)
         for name in now.keys() - _TORCHS - own.keys():
             del now[name]
@@ -158,6 +174,12 @@ def _set(members: set[Any]) -> Taken:
     return restore, [*content, *_attributes(members)]
 
 
+def _function(function: types.MethodType | functools.partial[Any]) -> Taken:
+    if isinstance(function, types.MethodType):
+        return _nothing, [function.__self__]
+    return _nothing, [function.func, function.args, function.keywords]
+
+
 def _tuple(items: tuple[Any, ...] | frozenset[Any]) -> Taken:
     return _nothing, items
 
@@ -172,8 +194,8 @@ def _torch_random(generator: torch.Generator) -> Taken:
     return lambda: generator.set_state(state), ()
 
 
-def _numpy_random(generator: np.random.Generator) -> Taken:
-    bits = generator.bit_generator
+def _numpy_random(generator: np.random.Generator | np.random.BitGenerator) -> Taken:
+    bits: Any = getattr(generator, "bit_generator", generator)
     state = bits.state
     return lambda: setattr(bits, "state", state), ()
 
@@ -199,11 +221,13 @@ _KINDS: dict[Any, Callable[[Any], Taken]] = {
     MutableMapping: _mapping,
     list | deque: _sequence,
     set: _set,
+    bytearray | array: take_numbers,
+    types.MethodType | functools.partial: _function,
     tuple | frozenset: _tuple,
     np.ndarray: take_array,
     random.Random: _python_random,
     torch.Generator: _torch_random,
-    np.random.Generator: _numpy_random,
+    np.random.Generator | np.random.BitGenerator: _numpy_random,
     np.random.RandomState: _numpy_legacy_random,
 }
 

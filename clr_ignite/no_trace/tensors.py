@@ -104,7 +104,21 @@ def take_array(array: np.ndarray[Any, Any]) -> Taken:
     content = array.copy()
 
     def restore() -> None:
+        if array.shape != content.shape:  # by its own resize()
+            array.resize(content.shape, refcheck=False)
         if array.flags.writeable or array.tobytes() != content.tobytes():
             np.copyto(array, content)
 
-    return restore, [vars(array)] if hasattr(array, "__dict__") else []
+    attributes = [vars(array)] if hasattr(array, "__dict__") else []
+    return restore, [*attributes, *(array.flat if array.dtype.hasobject else ())]
+
+
+def take_numbers(numbers: Any) -> Taken:
+    """Content of a bytearray or of Python's own kind of array."""
+    content = numbers[:]
+
+    def restore() -> None:
+        if numbers != content:
+            numbers[:] = content
+
+    return restore, [vars(numbers)] if hasattr(numbers, "__dict__") else []
