@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -138,6 +140,19 @@ def check_fields(values: object, types: Mapping[str, tuple[type, ...]]) -> dict[
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             raise ValueError(f"field {name!r} holds {shown(value)}")
     return values
+
+
+@contextlib.contextmanager
+def noting(note: str) -> Iterator[None]:
+    """Errors of the block carry ``note``, of their own type and with their own traceback."""
+    try:
+        yield
+    except Exception as error:
+        if sys.version_info >= (3, 11):
+            error.add_note(note)
+        elif error.args and isinstance(error.args[0], str):
+            error.args = (f"{error.args[0]}\n{note}", *error.args[1:])
+        raise
 
 
 def _finite(name: str, value: float) -> float:

@@ -126,6 +126,17 @@ def printable(text: str, keep: str = "\n") -> str:
     return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
 
 
+def one_line(text: str, most: int = 100) -> str:
+    """``text`` for a cell, a line break as Python writes it, its middle left out where it is long.
+
+    >>> one_line("two\\nlines"), one_line("1234567890", most=8)
+    ('two\\\\nlines', '12...890')
+    """
+    text = printable(text, keep="")
+    start, end = (most - 3) // 2, (most - 2) // 2
+    return text if len(text) <= most else f"{text[:start]}...{text[-end:]}"
+
+
 def make_folder(path: Path) -> None:
     """``path`` and the folders above it; a path of any number of parts."""
     # Fails for a path that is too long, before the first of them is made.

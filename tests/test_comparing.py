@@ -7,6 +7,7 @@ import json
 import math
 import re
 import threading
+import traceback
 import warnings
 from array import array
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from clr_ignite import (
     RangeTestResult,
     RepeatedResult,
     compare_range_tests,
+    repeat_range_test,
 )
 from clr_ignite.comparing import compare
 from clr_ignite.comparing.settings import described
@@ -570,3 +572,63 @@ def test_options_pass_on_without_a_warning() -> None:
         warnings.simplefilter("error")
         found = compared(step_mode="linear", hold=2, seeds=[3])
     assert found.results["none"].results[0].hold == 2
+
+
+def said_of(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("where", ["setup", "data", "step", "arguments", "on_row"])
+def test_an_error_says_whose_test_it_ended(where: str) -> None:
+    def fail(*_: object) -> Any:
+        raise KeyError("pixels")
+
+    def setup(seed: int, **setting: Any) -> tuple[Any, ...]:
+        trainer, data, optimizer, saved, own = set_up(seed, **setting)
+        if setting and seed:
+            if where == "setup":
+                fail()
+            if where == "data":
+                data = DataLoader(data.dataset, collate_fn=fail)
+            if where == "step":
+                trainer = Engine(fail)
+            if where == "arguments":
+                own["every"] = 0
+        return trainer, data, optimizer, saved, own
+
+    def watch(growing: ComparedResult) -> None:
+        if where == "on_row" and [len(one.results) for one in growing.results.values()] == [2, 2]:
+            fail()
+
+    with pytest.raises(ValueError if where == "arguments" else KeyError) as caught:
+        compared(setup, on_row=watch)
+    text = said_of(caught.value)
+    assert "in the range test of setting 'some' with seed 1" in text
+    assert ", in fail" in text or where == "arguments"
+
+
+def test_an_error_says_of_which_seed() -> None:
+    def setup(seed: int) -> tuple[Any, ...]:
+        return set_up(seed)[:4] if seed == 5 else (1, 2)
+
+    with pytest.raises(TypeError, match="setup must return") as caught:
+        repeat_range_test(setup, [5, 7], num_iter=5)
+    assert "in the range test of seed 7" in said_of(caught.value)
+
+
+def test_a_name_of_any_text_is_one_row(tmp_path: Path) -> None:
+    names = ["two\nlines", "a|b\tc", "\x1b[2J", "long" * 100]
+    both = of(**{name: GOOD for name in names})
+    head, *rows = both.table().splitlines()
+    assert len(rows) == 4 and {row.index(" 0.0") for row in rows} == {rows[0].index(" 0.0")}
+    assert rows[0].startswith("two\\nlines ") and rows[1].startswith("a|b\\tc ")
+    assert "\x1b" not in str(both) and rows[3].startswith(f"{'long' * 12}...")
+    assert len(head) < 200
+    assert [row["setting"] for row in both.rows()] == names
+    both.to_csv(tmp_path / "c.csv")
+    with open(tmp_path / "c.csv", newline="") as file:
+        assert list(dict.fromkeys(row["setting"] for row in csv.DictReader(file))) == names
+    alike = of(**{"long" * 100 + end + "er" * 100: GOOD for end in ("A", "B")})
+    first, second = alike.table().splitlines()[1:]
+    assert "longAer" in first and "longBer" in second
+    assert [curve.name.count("longA") for curve in alike.picture().curves] == [1, 0]

@@ -599,6 +599,17 @@ def test_the_command_line_draws_and_replays(
     (other / "metrics.csv").unlink()
     assert main(["replay", str(other), "--visdom", server.url]) == 2
 
+    assert main(["replay", str(tmp_path / "compared"), "--visdom", server.url]) == 0
+    assert server.traces("comparison") == curves
+    copy = str(shutil.copy(tmp_path / "compared/comparison.json", tmp_path / "renamed.json"))
+    both = [str(tmp_path / "compared"), copy]
+    assert main(["replay", *both, "--visdom", server.url]) == 0
+    panes = json.loads(server.client().get_window_data(None, "clr_ignite"))
+    assert {name for name in panes if name.startswith("comparison")} == {
+        *("comparison compared", "comparison renamed.json"),  # the one without a name is gone
+    }
+    assert server.traces("comparison renamed.json") == curves
+
 
 def test_a_replay_that_nobody_takes_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

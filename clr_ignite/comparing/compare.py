@@ -13,7 +13,7 @@ from typing import Any
 
 import ignite.distributed as idist
 
-from clr_ignite._checks import choice, function, instance, positive, shown
+from clr_ignite._checks import choice, function, instance, noting, positive, shown
 from clr_ignite.comparing.compared import ComparedResult
 from clr_ignite.comparing.settings import (
     Setting,
@@ -173,15 +173,17 @@ class _Comparison:
         return ours
 
     def _run(self, name: str, seed: int, **options: Any) -> Test:
-        made = set_up(self.setup, seed, **self.settings[name])
-        _, data, optimizer, *_ = made
-        if seed == self.seeds[0]:
-            check_used(name, self.settings[name], optimizer)
-        if self.on_row is not None:
-            options["on_row"] = lambda result: self._show(name, seed, result)
-        if self.epochs is not None:
-            options["num_iter"] = _steps(self.epochs, data)
-        return run_set_up(made, **self.options | options), _batch_size(self.settings[name], data)
+        setting = self.settings[name]
+        with noting(f"in the range test of setting {shown(name)} with seed {seed}"):
+            made = set_up(self.setup, seed, **setting)
+            _, data, optimizer, *_ = made
+            if seed == self.seeds[0]:
+                check_used(name, setting, optimizer)
+            if self.on_row is not None:
+                options["on_row"] = lambda result: self._show(name, seed, result)
+            if self.epochs is not None:
+                options["num_iter"] = _steps(self.epochs, data)
+            return run_set_up(made, **self.options | options), _batch_size(setting, data)
 
     def _show(self, name: str, seed: int, result: RangeTestResult) -> None:
         self.tests[name, seed] = result

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clr_ignite._files import one_line
 from clr_ignite._metrics import higher_is_better as known_higher
 from clr_ignite.comparing import files, tables
 from clr_ignite.comparing.pictures import curves_of, picture_of
@@ -103,7 +104,7 @@ class ComparedResult(Drawn):
             ValueError: a metric whose name does not tell which way it is better.
         """
         if len(self.results) < 2:
-            begun = ", ".join(self.results) or "none"
+            begun = ", ".join(map(one_line, self.results)) or "none"
             return Choice(None, f"nothing to compare yet, settings with a test: {begun}", ())
         read = self.reads(metric)
         higher = _higher(read) if higher_is_better is None else higher_is_better
@@ -116,7 +117,7 @@ class ComparedResult(Drawn):
             current=self.current if self.current in self.results else None,
         )
         if self.alike:
-            equal = ", ".join(f"{a} and {b}" for a, b in self.alike)
+            equal = ", ".join(f"{one_line(a)} and {one_line(b)}" for a, b in self.alike)
             reason = f"{choice.reason} (equal curves, does setup use the setting? {equal})"
             choice = replace(choice, reason=reason)
         return choice
@@ -188,7 +189,7 @@ class ComparedResult(Drawn):
 
     def _where(self, metric: str) -> str:
         lacking = [
-            f"{name}, seed {seed}"
+            f"{one_line(name)}, seed {seed}"
             for name, one in self.results.items()
             for seed, result in zip(one.seeds, one.results, strict=True)
             if result.metrics and metric not in result.metrics

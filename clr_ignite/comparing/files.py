@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,13 @@ def values_of(compared: ComparedResult) -> dict[str, Any]:
 def write(path: Path, values: Mapping[str, Any]) -> None:
     """What :func:`values_of` gave, as a file."""
     write_object(path, _KIND, values)
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether a file says that it holds what :func:`write` wrote."""
+    with contextlib.suppress(ValueError), reading(path, _KIND):
+        return True
+    return False
 
 
 def read(path: Path) -> dict[str, Any]:

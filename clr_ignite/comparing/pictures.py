@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clr_ignite.comparing.tables import labels
 from clr_ignite.pictures import COLORS, Curve, Picture, better, marks
 from clr_ignite.range_test.repeated import RepeatedResult, band
 from clr_ignite.suggestions.lowest import averaged, half_window
@@ -39,8 +40,8 @@ def picture_of(compared: ComparedResult, metric: str | None) -> Picture:
         picture.title += f" (the {_SHOWN} best of {len(names)} are drawn)"
     drawn = [name for name in compared.results if name in names[:_SHOWN]]
     picture.curves = [
-        _curve(name, compared.results[name], read, color, thick=name == chosen)
-        for name, color in zip(drawn, COLORS, strict=False)
+        _curve(label, compared.results[name], read, color, thick=name == chosen)
+        for name, label, color in zip(drawn, labels(drawn), COLORS, strict=False)
     ]
     return picture
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clr_ignite._files import one_line, printable
 from clr_ignite.suggestions import Choice, Standing
 
 Row = dict[str, Any]
@@ -38,11 +39,11 @@ def text(choice: Choice, metric: str, batch_sizes: Mapping[str, int | None]) -> 
     if not (table := rows(choice, batch_sizes)):
         return ""
     shown = [[heads.get(name, name) for name in table[0] if name != "spread"]]
-    for row in table:
+    for row, label in zip(table, labels([row["setting"] for row in table]), strict=True):
         best = _number(row["best"], 4)
         if row["seeds"] > 1:
             best += f" ± {row['spread']:.2g}"
-        cells = row | {"best": best, "mean": _number(row["mean"], 4)}
+        cells = row | {"setting": label, "best": best, "mean": _number(row["mean"], 4)}
         shown.append([_cell(cells[name]) for name in row if name != "spread"])
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = [
@@ -50,6 +51,13 @@ def text(choice: Choice, metric: str, batch_sizes: Mapping[str, int | None]) -> 
         for line in shown
     ]
     return "\n".join(lines)
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """Names in a line each, long ones shortened where that leaves them different."""
+    short = [one_line(name) for name in names]
+    different = len(set(short)) == len(short)
+    return short if different else [printable(name, keep="") for name in names]
 
 
 def _row(standing: Standing) -> Row:
@@ -72,7 +80,7 @@ def _note(standing: Standing, chosen: str | None) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value) if isinstance(value, str | int) else _number(value, 3)
+    return printable(str(value), keep="") if isinstance(value, str | int) else _number(value, 3)
 
 
 def _number(value: float | None, digits: int) -> str:

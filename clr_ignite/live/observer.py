@@ -26,6 +26,11 @@ if TYPE_CHECKING:  # a room beside this one
 _LONG = 10_000  # iterations that a run of unknown length is taken for, where its loss is smoothed
 
 
+def comparison_pane(name: str) -> str:
+    """Of a comparison of that name."""
+    return f"comparison {name}".rstrip()
+
+
 class Observer:
     """Watches training runs and range tests; it only reads.
 
@@ -141,13 +146,16 @@ class Observer:
         """Draw the mean of several range tests with its band and the rates it suggests."""
         self.show("range tests, mean", result.picture())
 
-    def compared(self, result: ComparedResult) -> None:
+    def compared(self, result: ComparedResult, name: str = "") -> None:
         """Draw a comparison: while it grows where the back end can, at its end in any case.
 
         It is what ``compare_range_tests(..., on_row=plotter.compared)`` calls.
+
+        Args:
+            name: draws beside a comparison of another name, not in its place.
         """
         if result.ended:
-            self.show("comparison", result.picture())
+            self.show(comparison_pane(name), result.picture())
 
     def preview(self, schedules: Mapping[str, Schedule], iterations: int) -> None:
         """Draw schedules before training, over iterations 0 to ``iterations - 1``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from clr_ignite._checks import instance, positive
-from clr_ignite.live.observer import Observer
+from clr_ignite.live.observer import Observer, comparison_pane
 from clr_ignite.live.visdom import Sender, address, connect
 from clr_ignite.live.windows import Window, kind
 from clr_ignite.pictures import COLORS, FAINT, Picture, better
@@ -79,7 +79,7 @@ class VisdomPlotter(Observer):
         password = password or os.environ.get("VISDOM_PASSWORD")
         self._windows: dict[str, Window] = {}
         self._growing: dict[str, RangeTestResult] = {}
-        self._compared: ComparedResult | None = None
+        self._compared: dict[str, ComparedResult] = {}
         self._sender = Sender(
             lambda: connect(server, port, username, password, self.timeout, base_url),
             self._current,
@@ -133,8 +133,8 @@ class VisdomPlotter(Observer):
     def test(self, pane: str, result: RangeTestResult) -> None:
         self._growing[pane] = result  # the sending thread draws it: rows come faster than views
 
-    def compared(self, result: ComparedResult) -> None:
-        self._compared = result  # likewise
+    def compared(self, result: ComparedResult, name: str = "") -> None:
+        self._compared[comparison_pane(name)] = result  # likewise
 
     def cycle_ended(self, iteration: int) -> None:
         self._window("lr").end(iteration)
@@ -160,8 +160,8 @@ class VisdomPlotter(Observer):
                 bounds = None if result.stop_reason is None else result.suggest()
                 window.picture = picture_of(result, bounds, None)
                 window.seen, window.changed = seen, True  # not before: a failure is tried again
-        if (compared := self._compared) is not None:
-            window = self._window("comparison")
+        for pane, compared in list(self._compared.items()):
+            window = self._window(pane)
             ended = compared.ended
             rows = [[len(test) for test in one.results] for one in compared.results.values()]
             if window.seen != (rows, ended):

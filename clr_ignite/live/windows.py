@@ -24,10 +24,11 @@ _LOOKS = {  # plotly's mode and the width of the line
 
 
 def kind(pane: str) -> str:
-    """What a pane belongs to: the curves of one run, range tests, or itself."""
+    """What a pane belongs to: the curves of one run, range tests, comparisons, or itself."""
     if pane in ("lr", "momentum", "loss", "summary") or pane.startswith("held-out "):
         return "run"
-    return "range test" if pane.startswith("range test ") else pane
+    several = ("range test ", "comparison ")
+    return next((start.rstrip() for start in several if pane.startswith(start)), pane)
 
 
 class Trace:

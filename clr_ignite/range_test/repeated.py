@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine
 
-from clr_ignite._checks import function, instance, several, shown, whole
+from clr_ignite._checks import function, instance, noting, several, shown, whole
 from clr_ignite._smoothing import MISSING
 from clr_ignite.pictures import Picture, marks, range_tests
 from clr_ignite.range_test import LRRangeTest
@@ -145,7 +145,10 @@ def repeat_range_test(
     chosen = check_seeds(seeds)
     own_checkpoint(options, "let setup return one for each seed")
     sweep = {"start_lr": start_lr, "end_lr": end_lr, "num_iter": num_iter}
-    results = [run_set_up(set_up(setup, seed), **sweep, **options) for seed in chosen]
+    results = []
+    for seed in chosen:
+        with noting(f"in the range test of seed {seed}"):
+            results.append(run_set_up(set_up(setup, seed), **sweep, **options))
     return RepeatedResult(chosen, results)
 
 

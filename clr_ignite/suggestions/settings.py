@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clr_ignite._checks import flag, instance, several, shown
+from clr_ignite._files import one_line
 from clr_ignite._smoothing import MISSING
 from clr_ignite.suggestions.bounds import Array, Bounds, agreed, finite, geometric_mean
 from clr_ignite.suggestions.lowest import averaged, bounds_below_minimum, half_window
@@ -51,7 +52,7 @@ class Standing:
         return float(np.mean(known)) if (known := _finite(self.means)) else MISSING
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.mean:.4g})"
+        return f"{one_line(self.name)} ({self.mean:.4g})"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,7 +95,12 @@ def test_the_command_that_it_prints_trains_with_what_was_chosen(
     assert command[command.index("--weight-decay") + 1] == "0.0" and "--nesterov" in command
     assert main([*command, "--iterations", "3", "--no-progress"]) == 0
     bounds = compared.suggest()
-    assert f"Triangular(base_lr={bounds.base_lr}, max_lr={bounds.max_lr}" in capsys.readouterr().out
+    trained = f"Triangular(base_lr={bounds.base_lr}, max_lr={bounds.max_lr}"
+    assert trained in capsys.readouterr().out
+    renamed = shutil.copy(tmp_path / "comparison.json", tmp_path / "by another name.json")
+    command[command.index("--bounds") + 1] = str(renamed)
+    words = [*command, "--iterations", "2", "--no-progress", "--out", str(tmp_path / "again")]
+    assert main(words) == 0 and trained in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -188,8 +188,8 @@ def _replay(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(
         names,
         "replay",
-        "draw folders of runs and range tests in a Visdom server",
-        "runs/triangular runs/range",
+        "draw folders of runs, range tests and comparisons in a Visdom server",
+        "runs/triangular runs/range runs/decay",
     )
-    command.add_argument("runs", type=Path, nargs="+", help="folders of runs or range tests")
+    command.add_argument("runs", type=Path, nargs="+", help="folders of these, or their JSON files")
     command.add_argument("--visdom", default="", metavar="URL", help="the server, as for train")

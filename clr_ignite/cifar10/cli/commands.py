@@ -10,6 +10,7 @@ from clr_ignite._files import make_folder, printable
 from clr_ignite.cifar10 import range_testing
 from clr_ignite.cifar10 import report as reports
 from clr_ignite.cifar10.cli.comparing import compare
+from clr_ignite.cifar10.cli.measured import measured_file, read_measured
 from clr_ignite.cifar10.cli.options import (
     prepared_data,
     range_experiment,
@@ -36,6 +37,7 @@ from clr_ignite.cifar10.runs.provenance import read_config
 from clr_ignite.cifar10.runs.records import Evaluation, Result
 from clr_ignite.cifar10.runs.run_folder import RunError, RunFolder
 from clr_ignite.cifar10.training import train as train_run
+from clr_ignite.comparing import ComparedResult
 from clr_ignite.handlers import cycle_end
 from clr_ignite.live import VisdomPlotter
 from clr_ignite.pictures import COLORS, Curve, Picture, sampled
@@ -157,21 +159,16 @@ def report(options: argparse.Namespace) -> None:
 
 
 def replay(options: argparse.Namespace) -> None:
-    """Draw what finished runs and range tests left on disk."""
-    tests, runs = [], {}
-    for path in options.runs:
-        test = RunFolder(path).range_test if path.is_dir() else path
-        if test.exists():
-            tests.append(RangeTestResult.from_json(test))
-        elif rows := RunFolder(path).rows():
-            runs[path] = rows
-        else:
-            raise RunError(f"{path} holds neither rows of a run nor a range test")
-    # One run's curves keep the names of what they show.
-    names = names_of(list(runs)) if len(runs) > 1 else [""] * len(runs)
+    """Draw what finished runs, range tests and comparisons left on disk."""
+    tests, comparisons, runs = _left_in(options.runs)
+    names = _names_of_several(runs)
     with VisdomPlotter(options.visdom or None, timeout=30.0) as plotter:
         for result in tests:
             plotter.on_row(result)
+        for name, compared in zip(
+            _names_of_several(comparisons), comparisons.values(), strict=True
+        ):
+            plotter.compared(compared, name)
         if runs:
             plotter.show("lr", _rates(runs, names))
         for name, rows in zip(names, runs.values(), strict=True):
@@ -183,6 +180,30 @@ def replay(options: argparse.Namespace) -> None:
     if not plotter.close():
         raise ConnectionError(f"no server at {plotter.url} took the curves")
     print(f"drawn at {plotter.page}")
+
+
+def _left_in(
+    paths: Sequence[Path],
+) -> tuple[list[RangeTestResult], dict[Path, ComparedResult], dict[Path, list[Evaluation]]]:
+    """Range tests, comparisons and rows of runs, by folder or file."""
+    tests, comparisons, runs = [], {}, {}
+    for path in paths:
+        if (file := measured_file(path)).exists():
+            result = read_measured(file)
+            if isinstance(result, ComparedResult):
+                comparisons[path] = result
+            else:
+                tests.append(result)
+        elif rows := RunFolder(path).rows():
+            runs[path] = rows
+        else:
+            raise RunError(f"{path} holds neither rows of a run nor a range test or a comparison")
+    return tests, comparisons, runs
+
+
+def _names_of_several(found: Mapping[Path, object]) -> list[str]:
+    """Of folders; none of a single one, whose curves keep the names of what they show."""
+    return names_of(list(found)) if len(found) > 1 else [""] * len(found)
 
 
 def _rates(runs: Mapping[Path, list[Evaluation]], names: Sequence[str]) -> Picture:

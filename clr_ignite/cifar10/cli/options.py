@@ -11,15 +11,14 @@ from typing import Any
 
 import torch
 
-from clr_ignite.cifar10.cli.values import bounds_file, named, share
+from clr_ignite.cifar10.cli.measured import read_bounds
+from clr_ignite.cifar10.cli.values import named, share
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.experiments.experiment import CHOICES
 from clr_ignite.cifar10.reproducing import jobs_of
 from clr_ignite.cifar10.reproducing.executors import Place, here, in_processes, on_ray
 from clr_ignite.cifar10.reproducing.jobs import Job
-from clr_ignite.cifar10.runs import COMPARISON
-from clr_ignite.comparing import ComparedResult
 from clr_ignite.result import RangeTestResult
 from clr_ignite.schedules import (
     ExpRange,
@@ -185,13 +184,7 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
     if options.schedule is not None:
         _refuse_shapes(options, "--schedule")
         return parse_schedule(options.schedule)
-    path = bounds_file(options.bounds)
-    try:
-        result = (ComparedResult if path.name == COMPARISON else RangeTestResult).from_json(path)
-    except ValueError as error:
-        raise ValueError(
-            f"--bounds must be a range test's folder or range_test.json: {error}"
-        ) from error
+    result = read_bounds(options.bounds)
     step_size = options.step_size
     known = per_epoch or not isinstance(result, RangeTestResult) or result.epoch_length
     if step_size is None and not known:
@@ -200,7 +193,9 @@ def requested_schedule(options: argparse.Namespace, per_epoch: int | None = None
         step_size = step_size_from_epochs(4, per_epoch)
     schedule = result.schedule(step_size, options.policy or "triangular")
     if isinstance(schedule, list):
-        raise ValueError(f"--bounds must be of a test with one range for all groups, got {path}")
+        raise ValueError(
+            f"--bounds must be of a test with one range for all groups, got {options.bounds}"
+        )
     return schedule
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from clr_ignite._checks import non_negative, positive
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment, is_own, own
-from clr_ignite.cifar10.runs import COMPARISON, RANGE_TEST
 
 PROG = "python -m clr_ignite.cifar10"
 _LARGE = 2**62
@@ -124,16 +122,6 @@ def named(*texts: str) -> list[tuple[str, Experiment]]:
             f"no such rows: {', '.join(unknown)}; {perhaps}`{PROG} experiments` lists them"
         )
     return [own(text) if is_own(text) else (text, EXPERIMENTS[text].experiment) for text in texts]
-
-
-def bounds_file(path: Path) -> Path:
-    """The file of a range test or a comparison that ``--bounds`` names, itself or by its folder."""
-    if path.is_dir():
-        compared = path / COMPARISON
-        path = compared if compared.exists() else path / RANGE_TEST
-    if not stat.S_ISREG(path.stat().st_mode):  # a device has no end
-        raise ValueError(f"--bounds must be a range test's folder or range_test.json, got {path}")
-    return path
 
 
 def picture(path: Path) -> Path:
