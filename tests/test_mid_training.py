@@ -102,6 +102,48 @@ def test_an_evaluator_on_an_average_that_nobody_updates_is_said() -> None:
     assert len(set(result["loss"][1])) == 3
 
 
+class Adversary(Rig):
+    """A second net with an optimizer of its own, stepped in the same step, and an average."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = torch.nn.Linear(3, 1)
+        self.second = torch.optim.Adam(self.other.parameters(), lr=0.1)
+        self.average, self.teacher = copy.deepcopy(self.model), copy.deepcopy(self.model).eval()
+        self.scaler = torch.amp.GradScaler("cpu", growth_interval=2)
+
+    def step(self, engine: Engine, batch: tuple[Tensor, Tensor]) -> float:
+        loss = super().step(engine, batch)
+        self.second.zero_grad()
+        self.scaler.scale(self.other(self.teacher(batch[0])).square().mean()).backward()
+        self.scaler.step(self.second)
+        self.scaler.update()
+        with torch.no_grad():
+            for mine, own in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                mine.lerp_(own, 0.1)
+        return loss
+
+
+def test_what_the_step_changes_and_to_save_does_not_name_is_said() -> None:
+    rig = Adversary()
+    words = r"range test (\w+ and ){3}\w+ will not be as before"
+    with pytest.warns(UserWarning, match=words) as caught:
+        rig.test().run(rig.trainer, rig.loader)
+    assert len(caught) == 1
+    saved: dict[str, Any] = {"model": rig.model, "optimizer": rig.optimizer}
+    missing = {"other": "Linear", "second": "Adam", "average": "Sequential", "scaler": "GradScaler"}
+    for left_out, name in missing.items():
+        others = {one: getattr(rig, one) for one in missing if one != left_out}
+        with pytest.warns(UserWarning, match=f"range test {name} will not be as before"):
+            rig.test(to_save=saved | others).run(rig.trainer, rig.loader)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        everything = saved | {one: getattr(rig, one) for one in missing}
+        rig.test(to_save=everything).run(rig.trainer, rig.loader)
+        nested = {**saved, "rest": [everything]}
+        rig.test(to_save=nested).run(rig.trainer, rig.loader)
+
+
 def test_where_nothing_is_missing_nothing_is_said() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -492,7 +492,7 @@ def test_a_model_that_would_not_be_put_back_is_refused() -> None:
         rig.test(to_save={"optimizer": rig.optimizer})
 
 
-@pytest.mark.parametrize("entry", [None, 3, "text", b"text", bytearray(1), frozenset({1}), Rig])
+@pytest.mark.parametrize("entry", [None, 3, "text", b"text", frozenset({1}), Rig])
 def test_what_has_no_state_to_put_back_is_refused(entry: object) -> None:
     rig = Rig()
     saved = {"model": rig.model, "optimizer": rig.optimizer, "extra": entry}

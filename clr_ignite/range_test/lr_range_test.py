@@ -15,7 +15,9 @@ from clr_ignite._checks import count, several
 from clr_ignite._scalars import scalar_of
 from clr_ignite.no_trace.attached import Attached, own_run
 from clr_ignite.no_trace.borrowing import borrow
+from clr_ignite.no_trace.engine import step_function
 from clr_ignite.no_trace.interrupts import Undoing, interrupts_wait
+from clr_ignite.optimizers.unsaved import warn_of_unsaved
 from clr_ignite.optimizers.wrapped import scalers_of
 from clr_ignite.range_test.arguments import (
     check_evaluation,
@@ -184,6 +186,7 @@ class LRRangeTest:
         engines = [one for one in (trainer, self.evaluator) if one is not None]
         data, iteration = (batches.data, self.eval_data), trainer.state.iteration
         suspended = borrow(stack, engines, self.to_save.values(), data, self.keep)
+        stack.callback(warn_of_unsaved([step_function(trainer), *self.keep], self.to_save.values()))
         go_on(trainer, iteration, batches.epoch_length, _FOREVER)
         pauses = self._pauses(batches)
         result, divergence = self._begun(pauses, suspended, batches.epoch_length)
