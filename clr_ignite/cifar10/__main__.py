@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
         prog: what the user typed to come here.
     """
     parser = build_parser(prog)
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     # Only now: --help and a mistyped option need no torch.
     from clr_ignite.cifar10.cli import commands
     from clr_ignite.cifar10.runs.provenance import AnotherRun

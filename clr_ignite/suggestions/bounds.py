@@ -31,6 +31,8 @@ class Bounds:
 
     >>> print(Bounds(0.00049512, None, "accuracy was still rising at 0.02"))
     base_lr 0.000495, max_lr none: accuracy was still rising at 0.02
+    >>> print(Bounds(None, None, "a rule of one's own", lr=0.01))
+    lr 0.01: a rule of one's own
     >>> base_lr, max_lr, reason = Bounds(0.001, 0.006, "accuracy starts to rise at 0.001")
     """
 
@@ -47,6 +49,8 @@ class Bounds:
         return iter((self.base_lr, self.max_lr, self.reason))
 
     def __str__(self) -> str:
+        if self.lr is not None and self.base_lr is None and self.max_lr is None:
+            return f"lr {self.lr:.3g}: {self.reason}"
         low, high = (
             "none" if rate is None else f"{rate:.3g}" for rate in (self.base_lr, self.max_lr)
         )

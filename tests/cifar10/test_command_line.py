@@ -107,6 +107,24 @@ def test_the_package_says_what_there_is_and_passes_commands_on(
     assert "clr-ignite preview --schedule" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("option", "way"),
+    [
+        ("--bathc-size=20", "did you mean --batch-size?"),
+        ("--eval_every", "did you mean --eval-every?"),
+        ("--lr", "clr-ignite train --help lists what there is"),
+        ("stray", "clr-ignite train --help lists what there is"),
+    ],
+)
+def test_an_unknown_option_has_a_way_out(
+    option: str, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", option, "--out", "x"], prog="clr-ignite")
+    said = capsys.readouterr().err
+    assert said.endswith(f"clr-ignite train: error: unrecognized arguments: {option}: {way}\n")
+
+
 def test_range_test_then_train_between_its_bounds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -430,9 +448,10 @@ def test_a_run_without_iterations_is_as_long_as_its_schedule(text: str, iteratio
         ([*FIXED, "--weight-decay", "inf"], "--weight-decay must be finite, got inf"),
         ([*FIXED, "--ema-decay", "1"], "--ema-decay must be below 1, got 1"),
         (["train", "--out", "x", "--experiment", "full"], "no such rows: full; did you mean"),
-        (["train", "--out", "x", "--bounds", "/dev/zero"], "--bounds must be a range test's f"),
-        (["train", "--out", "x", "--bounds", __file__], "--bounds must be a range test's folder o"),
-        (["train", "--out", "x", "--bounds", "."], "range_test.json"),
+        (["train", "--out", "x", "--bounds", "/dev/zero"], "--bounds must be the folder of"),
+        (["train", "--out", "x", "--bounds", __file__], "--bounds must be the folder of a"),
+        (["train", "--out", "x", "--bounds", "nowhere"], "or its JSON file, got nowhere"),
+        (["train", "--out", "x", "--bounds", "."], "or its JSON file, got ."),
         (
             ["preview", "--schedule", "Fixed(1)", "--iterations", "9", "--out", "picture"],
             "--out must end in .png, or another of ",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,15 +13,34 @@ from clr_ignite.cifar10.cli import shared
 from clr_ignite.cifar10.cli.values import PROG, seeds, vary
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """The parser of the command line, or of one of its ``commands``."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = {}
+
     def error(self, message: str) -> NoReturn:
         """An error may hold what was typed: its control characters stay off the terminal."""
         super().error(printable(message))
 
+    def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """What was asked for; the command that does not know an option says which it may be."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            command = self.commands[options.name]
+            known = [text for action in command._actions for text in action.option_strings]
+            meant = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1, cutoff=0.8)
+            way = (
+                f"did you mean {meant[0]}?"
+                if meant
+                else f"{command.prog} --help lists what there is"
+            )
+            command.error(f"unrecognized arguments: {' '.join(unknown)}: {way}")
+        return options
 
-def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
+
+def build_parser(prog: str = PROG) -> Parser:
     """The parser of the whole command line; each subcommand's help shows an example."""
-    parser: argparse.ArgumentParser = _Parser(
+    parser = Parser(
         prog=prog,
         description="Train Caffe's CIFAR-10 nets under cyclical learning rates, on CIFAR-10 or on "
         "pictures of your own: find the bounds by a range test, compare settings by several, train "
@@ -35,11 +56,12 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     _reproduce(names)
     _report(names)
     _replay(names)
+    parser.commands = names.choices
     return parser
 
 
 def _command(
-    names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, example: str
+    names: argparse._SubParsersAction[Parser], name: str, text: str, example: str
 ) -> argparse.ArgumentParser:
     prog = str(names._prog_prefix)
     command = names.add_parser(
@@ -52,7 +74,7 @@ def _command(
     return command
 
 
-def _range_test(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _range_test(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "range-test",
@@ -64,7 +86,7 @@ def _range_test(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     shared.sweep(command)
 
 
-def _compare(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _compare(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "compare",
@@ -106,7 +128,7 @@ def _varied(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _train(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _train(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "train",
@@ -132,7 +154,7 @@ def _train(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     shared.every(command)
 
 
-def _preview(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _preview(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "preview",
@@ -146,11 +168,11 @@ def _preview(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
 
 
-def _experiments(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _experiments(names: argparse._SubParsersAction[Parser]) -> None:
     _command(names, "experiments", "list the rows of the table of experiments", "")
 
 
-def _reproduce(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _reproduce(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "reproduce",
@@ -171,7 +193,7 @@ def _reproduce(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     shared.progress(command)
 
 
-def _report(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _report(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "report",
@@ -184,7 +206,7 @@ def _report(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
 
 
-def _replay(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _replay(names: argparse._SubParsersAction[Parser]) -> None:
     command = _command(
         names,
         "replay",
@@ -192,4 +214,4 @@ def _replay(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "runs/triangular runs/range runs/decay",
     )
     command.add_argument("runs", type=Path, nargs="+", help="folders of these, or their JSON files")
-    command.add_argument("--visdom", default="", metavar="URL", help="the server, as for train")
+    shared.visdom(command)

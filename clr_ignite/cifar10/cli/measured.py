@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from clr_ignite.cifar10.runs import COMPARISON, RANGE_TEST
@@ -36,10 +35,11 @@ def read_bounds(path: Path) -> Measured:
     Raises:
         ValueError: something else.
     """
-    path, rule = measured_file(path), "--bounds must be a range test's folder or range_test.json"
-    if not stat.S_ISREG(path.stat().st_mode):  # a device has no end
+    rule = "--bounds must be the folder of a range test or a comparison, or its JSON file"
+    file = measured_file(path)
+    if not file.is_file():  # a device has no end
         raise ValueError(f"{rule}, got {path}")
     try:
-        return read_measured(path)
+        return read_measured(file)
     except ValueError as error:
         raise ValueError(f"{rule}: {error}") from error

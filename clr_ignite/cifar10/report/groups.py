@@ -119,7 +119,7 @@ def read_run(path: Path) -> Run:
     folder = RunFolder(path)
     config, rows = read_config(folder), folder.rows()
     if config is None or not rows:
-        raise RunError(f"{path} holds no run: give folders that train wrote")
+        raise RunError(f"{path} holds no run: give folders that train or range-test wrote")
     result = read_result(folder, config.experiment)
     if result is None:
         raise RunError(f"{path} holds an unfinished run: start it again to finish it")
