@@ -253,6 +253,26 @@ def test_where_the_held_out_loss_says_nothing_the_training_loss_is_read() -> Non
     assert "(held-out loss: 3 finite points are too few; measure more)" in found.reason
 
 
+def test_where_neither_carries_a_pair_the_one_with_more_to_say_is_read() -> None:
+    rows = [(10.0 ** (row / 10 - 5), 2.3) for row in range(30)]
+
+    def reason(rows: list[tuple[float, float]], stop: str = "completed") -> str:
+        result = RangeTestResult(start_lr=1e-5, end_lr=1.0, num_iter=30, step_mode="exponential")
+        for row, (lr, loss) in enumerate(rows):
+            result.add_row(iteration=row + 1, lr=lr, loss=loss)
+        result.amend(len(rows) - 1, evaluation={"loss": 2.3})
+        result.stop_reason, result.stop_detail = stop, "the loss reached nan"
+        return result.suggest().reason
+
+    assert reason(rows).startswith("training loss did not fall between 1e-05")
+    assert "(held-out loss: 1 finite points are too few" in reason(rows)
+    falling = reason([(lr, 2.3 - 0.5 * row / 30) for row, (lr, _) in enumerate(rows)])
+    assert falling.startswith("training loss was still falling at the last rate")
+    at_once = reason([(10.0, 2.3), (20.0, math.nan)], "diverged")
+    assert at_once.startswith("training loss: 1 finite points are too few")
+    assert at_once.endswith("(the loss reached nan; try 0.01 to 10)")
+
+
 def test_a_rule_of_ones_own_can_be_asked() -> None:
     result = with_held_out(loss=0.012)
     one = result.suggest(rule=minimum)

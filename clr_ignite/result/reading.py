@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clr_ignite._checks import function
 from clr_ignite.pictures import better
 from clr_ignite.suggestions import Bounds, bounds_below_minimum, higher_is_better, smith_bounds
+from clr_ignite.suggestions.bounds import POINTS
 
 if TYPE_CHECKING:
     from clr_ignite.result.range_test_result import RangeTestResult
@@ -40,8 +41,14 @@ def suggested(
         if metric is None:
             found = _beside_training_loss(result, found)
     if result.stop_reason == "diverged":
-        return replace(found, reason=f"{found.reason} ({result.stop_detail})")
+        return replace(found, reason=f"{found.reason} ({result.stop_detail}{_lower(result)})")
     return found
+
+
+def _lower(result: RangeTestResult) -> str:
+    """Where to go on after a test that diverged at once: more of the same would tell no more."""
+    low = result.lr[0] if len(result) else 0.0
+    return f"; try {low / 1000:.3g} to {low:.3g}" if len(result) < POINTS and low > 0 else ""
 
 
 def _from_loss(
@@ -57,9 +64,10 @@ def _beside_training_loss(result: RangeTestResult, found: Bounds) -> Bounds:
     high: the net overfits, or batch norm's averages lag behind its weights.
     """
     other = _from_loss(result, "training loss", (result.lr, result.loss))
-    if other.max_lr is None:
+    unread = found.base_lr is None and (other.base_lr is not None or not found.curve[0])
+    if other.max_lr is None and not unread:
         return found
-    if found.max_lr is None:
+    if found.max_lr is None or other.max_lr is None:
         return replace(other, reason=f"{other.reason} ({found.reason})")
     apart = f"{found.metric} alone would say {found.max_lr:.3g}"
     if other.max_lr > _APART * found.max_lr:
