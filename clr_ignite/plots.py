@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clr_ignite import pictures
-from clr_ignite._checks import count
+from clr_ignite._checks import count, instance
 from clr_ignite._files import replacing
 from clr_ignite.pictures import Picture, marks, range_test, range_tests, sampled
 from clr_ignite.schedules import Schedule
@@ -143,7 +143,18 @@ def plot_curves(
     marks: Mapping[str, Curve] | None = None,
     axes: Axes | None = None,
 ) -> Axes:
-    """Curves by label; ``marks`` puts dots, such as cycle ends, on the curve of the same label."""
+    """Curves over one axis, with a legend.
+
+    Args:
+        curves: by label, positions and values.
+        x_label, y_label: names of the axes, with their units.
+        marks: dots, such as cycle ends, on the curve of the same label.
+        axes: to draw on; new ones by default.
+
+    Raises:
+        TypeError: ``curves`` is no mapping.
+    """
+    instance("curves", curves, Mapping, "a mapping of labels to curves")
     axes = new_axes() if axes is None else axes
     for index, (label, (x, y)) in enumerate(curves.items()):
         style = _STYLES[index // 10 % len(_STYLES)]  # matplotlib's cycle has ten colors
@@ -160,7 +171,17 @@ def plot_curves(
 def plot_schedules(
     schedules: Mapping[str, Schedule], iterations: int, axes: Axes | None = None
 ) -> Axes:
-    """The values that ``schedules`` give at iterations 0 to ``iterations - 1``."""
+    """The values that ``schedules`` give at iterations 0 to ``iterations - 1``.
+
+    Args:
+        schedules: by label; ``{repr(clr): clr}`` names one by itself.
+        iterations: at least 1.
+        axes: to draw on; new ones by default.
+
+    Raises:
+        TypeError: ``schedules`` is no mapping.
+    """
+    instance("schedules", schedules, Mapping, "a mapping of labels to schedules")
     iterations = count("iterations", iterations)
     curves = {label: sampled(schedule, iterations) for label, schedule in schedules.items()}
     return plot_curves(curves, x_label="iteration", y_label="learning rate", axes=axes)

@@ -205,6 +205,12 @@ def test_of_attaching_a_schedule_handler(name: str) -> None:
         refused(lambda **bad: ScheduleHandler(rig.optimizer, **bad), "lr", value)
 
 
+def test_what_is_plotted_has_labels() -> None:
+    for value in [None, *MAPPING, Fixed(0.1)]:
+        refused(lambda **bad: plots.plot_schedules(iterations=3, **bad), "schedules", value)
+        refused(lambda **bad: plots.plot_curves(x_label="", y_label="", **bad), "curves", value)
+
+
 def test_what_a_schedule_gives_is_written_as_a_plain_float() -> None:
     """NumPy's scalars would end up in checkpoints, which torch then refuses to load."""
     rig = Rig()

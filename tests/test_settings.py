@@ -143,6 +143,8 @@ def test_the_current_setting_is_kept_unless_another_one_is_clearly_better() -> N
     assert kept.name == "a" and kept.as_good == ("a", "b")
     assert kept.reason.startswith("keep a (") and ": b (" in kept.reason
     assert kept.reason.endswith("but is not told from it by 2 seeds")
+    same = choose_setting(settings, current="b")  # best, and said to be the one at hand
+    assert same.name == "b" and same.reason.endswith("but is not told from a (1.684) by 2 seeds")
     left = choose_setting(settings | {"c": of_seeds(0.1, 0.8, 0.9)}, current="c")
     assert left.name == "b" and left.as_good == ("a", "b")
     dead = choose_setting(settings | {"c": [DEAD, DEAD]}, current="c")

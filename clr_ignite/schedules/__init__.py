@@ -2,7 +2,8 @@
 
 Each is an immutable dataclass that is called with an iteration and remembers nothing, so it can be
 resumed, compared, hashed, pickled and drawn at will. Any other callable ``int -> float`` serves
-wherever a schedule does.
+wherever a schedule does. An argument of another kind is a TypeError, one beyond the range that
+stands with it a ValueError.
 
 A new schedule is a file here and its name below; the command line, the parser of its text and the
 tests that walk all schedules find it in ``__all__``.

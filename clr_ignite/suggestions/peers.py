@@ -12,7 +12,17 @@ from clr_ignite.suggestions.bounds import at_least, finite
 
 
 def steepest(lr: Sequence[float], loss: Sequence[float]) -> float:
-    """The rate at the start of the interval in which the loss falls fastest per log of the rate."""
+    """The rate at the start of the interval in which the loss falls fastest per log of the rate.
+
+    Args:
+        lr: rates that do not fall, none below 0; at least two above 0 that differ.
+        loss: one for each rate.
+
+    Raises:
+        TypeError, ValueError: anything else.
+
+    Source: fastai's ``steep``.
+    """
     rates, losses = finite(lr, loss)
     rates, losses = rates[rates > 0], losses[rates > 0]
     at_least(2, np.unique(rates))
@@ -22,7 +32,13 @@ def steepest(lr: Sequence[float], loss: Sequence[float]) -> float:
 
 
 def minimum(lr: Sequence[float], loss: Sequence[float]) -> float:
-    """A tenth of the rate with the lowest loss."""
+    """A tenth of the rate with the lowest loss.
+
+    Args:
+        lr, loss: as of :func:`steepest`; one point is enough.
+
+    Source: fastai's ``minimum``.
+    """
     rates, losses = finite(lr, loss)
     at_least(1, rates)
     return float(rates[np.argmin(losses)] / 10)
@@ -31,8 +47,13 @@ def minimum(lr: Sequence[float], loss: Sequence[float]) -> float:
 def valley(lr: Sequence[float], loss: Sequence[float]) -> float:
     """The rate halfway along the longest falling subsequence of the loss, counted in points.
 
-    fastai's definition, found in O(n log n): with the subsequence of length k ending at index e,
-    the rate at index ``e - k + int(k / 3) + int(k / 6)``.
+    With the subsequence of length k ending at index e it is the rate at index
+    ``e - k + int(k / 3) + int(k / 6)``, found in O(n log n).
+
+    Args:
+        lr, loss: as of :func:`steepest`; one point is enough.
+
+    Source: fastai's ``valley``.
     """
     rates, losses = finite(lr, loss)
     at_least(1, rates)
@@ -55,8 +76,13 @@ def slide(
 ) -> float:
     """The rate where a window slid down from the end first meets slopes that differ little.
 
-    fastai's definition: ``width`` points wide, until the gradients (per point) at its two ends
-    differ by at most ``threshold``.
+    Args:
+        lr, loss: as of :func:`steepest`, at least ``width + 1`` points.
+        width: of the window, in points, at least 1.
+        threshold: how far the gradients at its two ends may differ, in units of the loss a point,
+            at least 0.
+
+    Source: fastai's ``slide``.
     """
     rates, losses = finite(lr, loss)
     width, threshold = count("width", width), non_negative("threshold", threshold)

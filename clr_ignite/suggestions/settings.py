@@ -133,7 +133,8 @@ def choose_setting(
     chosen = next((one for one in near if one.name == current), best)
     extreme = "highest" if higher_is_better else "lowest"
     if len(trained) > 1:
-        words = _reason(chosen, best, near, f"{extreme} mean {metric} over the sweep")
+        what = f"{extreme} mean {metric} over the sweep"
+        words = _reason(chosen, best, near, what, known=current is not None)
     else:
         words = f"{chosen} alone has a {metric} that carries a rate to train at"
     return Choice(chosen.name, words, standings, tuple(one.name for one in near))
@@ -214,7 +215,10 @@ def _mean(rates: Array, heights: Array, axis: Array, higher: bool) -> float:
     return float(np.mean(np.maximum(on_axis, start) if higher else np.minimum(on_axis, start)))
 
 
-def _reason(chosen: Standing, best: Standing, near: Sequence[Standing], what: str) -> str:
+def _reason(
+    chosen: Standing, best: Standing, near: Sequence[Standing], what: str, known: bool
+) -> str:
+    """Why it is that one; ``known``: which setting is at hand was said."""
     others = ", ".join(str(one) for one in near if one is not chosen)
     if not others:
         return f"{chosen} has the {what}, beyond the seeds' spread"
@@ -224,5 +228,5 @@ def _reason(chosen: Standing, best: Standing, near: Sequence[Standing], what: st
         words = f"keep {chosen}: {best} has the {what}, but is not told from it"
     if best.seeds < 2:
         return f"{words}: one seed tells no spread, run two more"
-    advice = ": keep yours if it is one of these" if chosen is best else ""
+    advice = "" if known else ": keep yours if it is one of these"
     return f"{words} by {best.seeds} seeds{advice}"

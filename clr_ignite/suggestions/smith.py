@@ -32,7 +32,17 @@ def smith_bounds(
 
 
 def bounds_from_loss(lr: Sequence[float], loss: Sequence[float]) -> Bounds:
-    """The same from a loss, where lower is better; for tests that measured no accuracy."""
+    """Both bounds as :func:`smith_bounds` has them, from a loss, where lower is better.
+
+    Args:
+        lr: rates, rising, at least 5.
+        loss: one for each rate.
+
+    Raises:
+        TypeError, ValueError: no numbers, rates that fall, sequences of two lengths.
+
+    Source: L. N. Smith, arXiv:1506.01186, section 3.3, turned around.
+    """
     return _bounds(lr, loss, "loss", ("fall", "falling", "rose"), sign=-1)
 
 
