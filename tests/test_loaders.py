@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import warnings
 from collections.abc import Iterator
+from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 import pytest
@@ -134,3 +138,108 @@ def test_persistent_workers_that_a_test_starts_end_with_it() -> None:
         return seen
 
     assert batches(True) == batches(False)
+
+
+class Wrapped:
+    """As webdataset's WebLoader: a loader inside, whose data set has a stage that counts."""
+
+    def __init__(self) -> None:
+        self.stages = [DataLoader(Streamed(), batch_size=None)]
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.stages[0])
+
+
+class Streamed(torch.utils.data.IterableDataset[float]):
+    """As webdataset's pipeline."""
+
+    def __init__(self) -> None:
+        self.stage = Counting()
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.stage)
+
+
+class AskedByItsLoader(Streamed):
+    """As those of litdata and MosaicML: its state is told to whoever says how far it is."""
+
+    def state_dict(self, num_samples: int) -> dict[str, int]:
+        raise AssertionError("only its loader knows how many")
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        raise AssertionError("nothing was asked")
+
+
+class CountedByProcesses(Streamed):
+    """As MosaicML's: epochs are counted where workers see them."""
+
+    def __init__(self) -> None:
+        self.block = SharedMemory(create=True, size=8)
+        self.value = multiprocessing.Value("q", 0)
+
+    def __iter__(self) -> Iterator[float]:
+        self.block.buf[0] += 1
+        self.value.value += 10
+        return iter([float(self.value.value + self.block.buf[0])] * 5)
+
+    def __del__(self) -> None:
+        self.block.close()
+        self.block.unlink()
+
+
+class CountingSampler(torch.utils.data.Sampler[int]):
+    """Another order in each epoch, without a generator."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.epoch += 1
+        return iter([self.epoch * i % 7 for i in range(5)])
+
+
+KEEPING_A_PLACE = {
+    "wrapped": Wrapped,
+    "stage": lambda: DataLoader(Streamed(), batch_size=None),
+    "asked": lambda: DataLoader(AskedByItsLoader(), batch_size=None),
+    "shared": lambda: DataLoader(CountedByProcesses(), batch_size=None),
+    "sampler": lambda: DataLoader([float(i) for i in range(7)], None, sampler=CountingSampler()),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize("kind", KEEPING_A_PLACE)
+def test_a_place_inside_a_loader_comes_back_or_is_warned_of(kind: str, saved: bool) -> None:
+    def batches(tested: bool) -> list[float]:
+        model, data = nn.Linear(1, 1), KEEPING_A_PLACE[kind]()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        seen: list[float] = []
+        trainer = Engine(
+            lambda engine, batch: (optimizer.step(), seen.append(float(batch)), 1.0)[2]
+        )
+        if tested:
+            entries = {"model": model, "optimizer": optimizer} | ({"data": data} if saved else {})
+            test = LRRangeTest(optimizer, 0.0, 0.1, 12, to_save=entries)
+            with (
+                contextlib.nullcontext()
+                if saved
+                else pytest.warns(UserWarning, match="not put back")
+            ):
+                test.run(trainer, data)
+            seen.clear()
+        trainer.run(data, max_epochs=2, epoch_length=5)
+        return seen
+
+    assert (batches(True) == batches(False)) == saved
+
+
+def test_data_that_keeps_no_place_is_not_warned_of() -> None:
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = Engine(lambda engine, batch: (optimizer.step(), 1.0)[1])
+    data = DataLoader(torch.arange(5.0), 1, shuffle=True)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LRRangeTest(optimizer, 0.0, 0.1, 12, to_save={"m": model, "o": optimizer}).run(
+            trainer, data
+        )

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine
 
 from clr_ignite.no_trace.engine import private, shared
-from clr_ignite.no_trace.loaders import loader_states, no_new_workers
+from clr_ignite.no_trace.loaders import loader_states, moved_counts, no_new_workers
 from clr_ignite.no_trace.random_states import random_states
 from clr_ignite.no_trace.snapshot import Snapshot
 
@@ -41,6 +41,7 @@ def borrow(
     engines = list({id(engine): engine for engine in engines}.values())
     for engine in engines:
         stack.enter_context(_alone(engine))
+    stack.callback(moved_counts(data))  # which looks at what is left when all else is back
     # Last of all: a signal that cuts a no_grad block short leaves gradients off.
     stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
     common = [one for engine in engines for one in shared(engine)]

@@ -22,12 +22,15 @@ _LIBRARIES = sys.stdlib_module_names | {"torch", "ignite"}  # whose code names n
 _ENDS = (type, types.ModuleType, str, bytes, int, float, Tensor, np.ndarray, Engine, State)
 
 
-def reachable(roots: Iterable[object], wanted: Callable[[object], bool]) -> list[Any]:
+def reachable(
+    roots: Iterable[object], wanted: Callable[[object], bool], *, inside: bool = False
+) -> list[Any]:
     """Every object that is ``wanted``, each once, the nearest first and always in the same order.
 
     It goes through attributes and slots, containers, bound methods, partial functions, what
     functions close over and the globals that they name (a library's name none of the user's); not
-    into what is wanted, classes, modules, Engines, and what belongs to the outside.
+    into what is wanted (but ``inside``), classes, modules, Engines, and what belongs to the
+    outside.
     """
     known: dict[int, object] = {}
     found = []
@@ -37,9 +40,9 @@ def reachable(roots: Iterable[object], wanted: Callable[[object], bool]) -> list
         if one is None or isinstance(one, _ENDS) or id(one) in known:
             continue
         known[id(one)] = one
-        if wanted(one):
+        if is_wanted := wanted(one):
             found.append(one)
-        else:
+        if inside or not is_wanted:
             waiting.extend(_held(one))
     return found
 

@@ -27,6 +27,7 @@ from clr_ignite.no_trace.objects import (
     putting_back,
     telling,
 )
+from clr_ignite.no_trace.shared_memory import SHARED, take_shared
 from clr_ignite.no_trace.tensors import Restore, Taken, take_array, take_numbers, take_tensor
 
 _TORCHS = frozenset(vars(nn.Module()))  # torch's own bookkeeping in every module
@@ -41,10 +42,11 @@ class Snapshot:
     """The state of ``objects`` (see :func:`can_be_saved`) at construction.
 
     Of modules: parameters, buffers, gradients, training flags and attributes of their own; of
-    tensors, arrays, containers and random generators their content, also where a tensor changes its
-    shape or its storage; of optimizers and any other object its attributes, of bound methods and
-    partial functions what they are bound to. All are followed as far
-    as attributes and containers go (see :mod:`clr_ignite.no_trace.objects` for what is left alone).
+    tensors, arrays, containers, random generators and values that processes share their content,
+    also where a tensor changes its shape or its storage; of optimizers and any other object its
+    attributes, of bound methods and partial functions what they are bound to. All are followed as
+    far as attributes and containers go (see :mod:`clr_ignite.no_trace.objects` for what is left
+    alone).
 
     Raises:
         TypeError: a tensor that can be neither copied nor taken apart.
@@ -229,6 +231,7 @@ _KINDS: dict[Any, Callable[[Any], Taken]] = {
     torch.Generator: _torch_random,
     np.random.Generator | np.random.BitGenerator: _numpy_random,
     np.random.RandomState: _numpy_legacy_random,
+    SHARED: take_shared,
 }
 
 
