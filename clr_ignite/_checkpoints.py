@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clr_ignite._files import read_bytes, write_bytes
 
@@ -81,6 +81,58 @@ def check_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, 
                     f"{name!r} of parameter {place} has shape {tuple(value.shape)} instead of "
                     f"{tuple(shape)}"
                 )
+
+
+def put_state(one: Any, state: dict[str, Any]) -> None:
+    """``load_state_dict``, after which an optimizer's state of each parameter is as it was saved.
+
+    torch's own casts tensors to their parameter's type (moments in single precision, beside
+    parameters in half, for good) and makes whatever else has items anew, a string among it.
+
+    Raises:
+        ValueError: tensors of other shapes.
+    """
+    if type(one) in PLAIN:
+        check_optimizer_state(one, state)
+    one.load_state_dict(state)
+    if getattr(type(one), "load_state_dict", None) is torch.optim.Optimizer.load_state_dict:
+        _put_as_saved(one, state)
+
+
+def _put_as_saved(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for place, saved in state["state"].items():
+        if isinstance(place, int) and isinstance(saved, dict):
+            held = optimizer.state[parameters[place]]
+            held.update({key: _as_saved(held[key], saved[key]) for key in saved.keys() & held})
+
+
+def orders_of(to_save: Mapping[str, Any]) -> dict[str, list[int]]:
+    """For each optimizer, where its parameters stand among those of the modules."""
+    modules = [one for one in to_save.values() if isinstance(one, nn.Module)]
+    every = [parameter for module in modules for parameter in module.parameters()]
+    places = {id(parameter): place for place, parameter in enumerate(every)}
+    return {
+        name: [places.get(id(p), -1) for group in one.param_groups for p in group["params"]]
+        for name, one in to_save.items()
+        if isinstance(one, torch.optim.Optimizer)
+    }
+
+
+def _as_saved(held: Any, saved: Any) -> Any:
+    """``saved`` with its tensors where those of ``held`` are; ``held`` where its class wants
+    another kind of thing."""
+    if isinstance(saved, Tensor) and isinstance(held, Tensor):
+        return held if held.dtype == saved.dtype else saved.to(held.device)
+    if not (isinstance(saved, dict) or type(saved) is type(held)):
+        return held
+    if isinstance(saved, dict):
+        for name, value in saved.items():
+            saved[name] = _as_saved(held[name], value)
+        return saved
+    if isinstance(saved, list | tuple):
+        return type(saved)(map(_as_saved, held, saved))
+    return saved
 
 
 def _archive_is_whole(content: bytes) -> bool:

@@ -29,8 +29,8 @@ def arguments(rig: Rig, path: Path) -> dict[str, Any]:
     return {"num_iter": 60, "checkpoint": path, **rig.with_evaluator(every=7)}
 
 
-def broken_off(path: Path, at: int) -> None:
-    rig = Rig()
+def broken_off(path: Path, at: int, **kind: Any) -> None:
+    rig = Rig(**kind)
 
     def die(engine: Engine, loss: Tensor) -> None:
         if engine.state.iteration == at:
@@ -264,6 +264,55 @@ def test_the_checkpoint_of_other_objects_is_refused_and_leaves_no_trace(
     with pytest.raises(ValueError, match=words):
         rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
     assert same(state_of(rig), before) and rig.used == []
+
+
+class Shuffled(torch.optim.SGD):
+    """As adam-atan2-pytorch's MuonAdamAtan2: its parameters come in no order of their own."""
+
+    def __init__(self, params: Any, shift: int = 0, **options: Any) -> None:
+        params = list(params)
+        super().__init__(params[shift:] + params[:shift], momentum=0.9, **options)
+
+
+def test_parameters_in_another_order_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "test.pt"
+    broken_off(path, 20, make=Shuffled)
+    assert len(Rig(Shuffled).optimizer.param_groups[0]["params"]) == 6
+    for shift in (1, 2):
+        rig = Rig(Shuffled, shift=shift)
+        before = state_of(rig)
+        with pytest.raises(
+            ValueError, match=r"to_save\['optimizer'\] \(its parameters come in ano"
+        ):
+            rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader)
+        assert same(state_of(rig), before) and rig.used == []
+
+
+class Particular(torch.optim.Optimizer):
+    """Keeps moments in double precision and, as kron-torch's Kron, a formula."""
+
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    moments = {"first": torch.zeros_like(p, dtype=torch.float64)}
+                    state.update(formulas=("...,->...", ["x"]), moments=moments)
+                moment = state["moments"]["first"].mul_(0.9).add_(p.grad)
+                assert state["formulas"][1] == ["x"]
+                p.sub_(torch.einsum(state["formulas"][0], moment, moment.new_tensor(group["lr"])))
+
+
+def test_what_load_state_dict_changes_of_an_optimizers_state_is_as_it_was(tmp_path: Path) -> None:
+    whole, path = Rig(Particular), tmp_path / "test.pt"
+    expected = whole.test(**arguments(whole, tmp_path / "whole")).run(whole.trainer, whole.loader)
+    broken_off(path, 31, make=Particular)
+    rig = Rig(Particular)
+    assert rig.test(**arguments(rig, path)).run(rig.trainer, rig.loader) == expected
 
 
 def test_a_place_behind_the_datas_end_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from clr_ignite._checkpoints import PLAIN, check_optimizer_state, read_checkpoint, write_checkpoint
+from clr_ignite._checkpoints import orders_of, put_state, read_checkpoint, write_checkpoint
 from clr_ignite._checks import check_fields, shown
 from clr_ignite.no_trace.random_states import States, generators, put_random, random_now
 from clr_ignite.range_test.endless import Endless
@@ -70,6 +70,7 @@ class SweepFile:
         """Write ``values`` and the objects' states."""
         objects = {name: _state(one) for name, one in self.to_save.items()}
         state = {"kind": _KIND, "settings": self.settings, "objects": objects, **values}
+        state["orders"] = orders_of(self.to_save)
         write_checkpoint(self.path, state)
 
     def load(self) -> dict[str, Any] | None:
@@ -95,8 +96,15 @@ class SweepFile:
             )
         with self.fitting("this test"):
             self._check(state)
+        now = orders_of(self.to_save)
+        orders = state.get("orders", now)  # a file of an earlier version has none
         for name, one in self.to_save.items():
             with self.fitting(f"to_save[{name!r}]"):
+                if orders.get(name) != now.get(name):
+                    raise ValueError(
+                        "its parameters come in another order, as those of a set do: each would "
+                        "have another's moments"
+                    )
                 _put(one, state["objects"][name])
         return state
 
@@ -217,9 +225,7 @@ def _state(one: Any) -> Any:
 
 def _put(one: Any, state: Any) -> None:
     if not isinstance(one, nn.Module):
-        if type(one) in PLAIN:
-            check_optimizer_state(one, state)
-        one.load_state_dict(state)
+        put_state(one, state)
         return
     with torch.no_grad():
         for tensor, content in zip(_tensors(one), state["tensors"], strict=True):
