@@ -99,6 +99,12 @@ def test_commands_parse(page: Path) -> None:
                 build_parser().parse_args(words[3:])
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_visdom_is_installed_with_what_its_build_needs(page: Path) -> None:
+    for command in re.findall(r"pip install[^`\n]*visdom[^`\n]*", page.read_text()):
+        assert "PIP_BUILD_CONSTRAINT" in page.read_text() or "isolation" in command, command
+
+
 def test_the_reference_has_every_public_name() -> None:
     page = (ROOT / "docs/reference.md").read_text()
     for name in [*clr_ignite.__all__, *(f"live.{name}" for name in live.__all__)]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from clr_ignite.live.visdom_assets import INSTALL
 from clr_ignite.live.windows import Window, kind
 
 _LOG = logging.getLogger("clr_ignite.visdom")
@@ -38,7 +39,7 @@ def connect(
 
         client_class = _client_class(timeout)
     except ModuleNotFoundError as error:
-        raise ConnectionError(f'{error}: pip install "clr_ignite[visdom]"') from error
+        raise ConnectionError(f"{error}: {INSTALL}") from error
     logging.getLogger("visdom").setLevel(logging.ERROR)  # it warns of what is meant here
     try:
         client = client_class(

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from clr_ignite._files import write_bytes
 
+# Its build takes pkg_resources out of setuptools, which lost it with version 81.
+INSTALL = 'pip install "setuptools<81" && pip install --no-build-isolation "clr_ignite[visdom]"'
 _MAP = Path(__file__).with_name("visdom_assets.json")
 _VERSION = "0.2.4"  # of Visdom, whose file list the map follows
 
@@ -36,7 +38,7 @@ def static_folder() -> Path:
     """
     spec = importlib.util.find_spec("visdom")
     if spec is None or spec.origin is None:
-        raise AssetError('visdom is not installed: pip install "clr_ignite[visdom]"')
+        raise AssetError(f"visdom is not installed: {INSTALL}")
     package = Path(spec.origin).parent
     version = (package / "VERSION").read_text().strip()
     if version != _VERSION:
