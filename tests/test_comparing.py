@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
+import os
 import re
 import threading
 import traceback
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import pytest
 import torch
@@ -296,7 +299,7 @@ def other(seed: int, decay: float) -> tuple[Any, ...]:
         (
             {"setup": lambda seed, **_: (*set_up(seed)[:4], {"hold": 1, "num_iter": 3})},
             TypeError,
-            "the dict that setup returns must leave out num_iter: given elsewhere",
+            "the dict that setup returns must leave out num_iter: given elsewhere, by the call",
         ),
     ],
 )
@@ -387,6 +390,8 @@ def test_what_is_no_folder_is_refused(
 
 
 def test_what_json_lacks_is_described(tmp_path: Path) -> None:
+    itself: list[Any] = []
+    itself.append(itself)
     settings = {
         "a": {"make": torch.optim.SGD, "eps": math.inf, "betas": (0.9, 0.99)},
         "b": {
@@ -394,6 +399,8 @@ def test_what_json_lacks_is_described(tmp_path: Path) -> None:
             "make": torch.optim.AdamW,
             "where": torch.device("cpu"),
             "hook": object(),
+            "empty": torch.empty(2, device="meta"),
+            "itself": itself,
         },
     }
     ComparedResult(settings, of(a=GOOD, b=NEAR).results).to_json(tmp_path / "c.json")
@@ -404,6 +411,8 @@ def test_what_json_lacks_is_described(tmp_path: Path) -> None:
             "make": "torch.optim.adamw.AdamW",
             "where": "device(type='cpu')",
             "hook": "<object object>",
+            "empty": "tensor(..., device='meta', size=(2,))",
+            "itself": ["..."],
         },
     }
 
@@ -419,6 +428,9 @@ def test_what_json_lacks_is_described(tmp_path: Path) -> None:
         ({"results": {"a": {"seeds": ["x"], "tests": [{}]}}}, "field 'seeds' holds"),
         ({"results": {"a": {"seeds": [0], "tests": [3]}}}, "3 is no object"),
         ({"results": {"a": {"seeds": [0], "tests": [{}]}}}, "missing or unknown fields"),
+        ({"results": {"a": {"seeds": [0, 0], "tests": [{}, {}]}}}, r"'seeds' holds \[0, 0\]"),
+        ({"batch_sizes": {"a": "8"}}, "field 'a' holds '8'"),
+        ({"settings": {"a": 3, "b": {}}}, "field 'a' holds 3"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -632,3 +644,100 @@ def test_a_name_of_any_text_is_one_row(tmp_path: Path) -> None:
     first, second = alike.table().splitlines()[1:]
     assert "longAer" in first and "longBer" in second
     assert [curve.name.count("longA") for curve in alike.picture().curves] == [1, 0]
+
+
+class Silent:
+    """Does not say whether it is equal to another one."""
+
+    def __eq__(self, other: object) -> bool:
+        raise KeyError("no")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_settings_are_what_they_like() -> None:
+    def setup(seed: int, **setting: Any) -> tuple[Any, ...]:
+        return set_up(seed, setting["decay"])
+
+    others = [{"setup": 1, "self": Silent()}, {"setup": 2, "self": Silent()}]
+    settings = {f"{at}": one | {"decay": at / 10} for at, one in enumerate(others)}
+    found = compared(setup, settings, seeds=(0,))
+    assert found.results["0"].results != found.results["1"].results
+
+
+def test_tests_are_compared_with_those_of_the_same_seed() -> None:
+    """What the second setting adds is the same for each seed: only so paired it is clear."""
+    heights = {3: 0.5, 1: 0.9, 2: 1.3, 7: 0.9}
+    seeds = {"more": (7, 2, 3, 1), "less": (3, 1, 2)}
+    results = {
+        name: RepeatedResult(own, [made(0.1, heights[at] + (name == "more") / 10) for at in own])
+        for name, own in seeds.items()
+    }
+    choice = ComparedResult({name: {} for name in seeds}, results).choose()
+    assert choice.name == "less" and choice.as_good == ("less",)
+    means = [one.means for one in choice.standings]
+    assert [at for at, mean in enumerate(means[1]) if math.isnan(mean)] == [0]
+    assert [one.seeds for one in choice.standings] == [4, 3]
+
+
+def test_many_long_tests_are_told_apart_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = [], RangeTestResult.to_dict
+
+    def to_dict(self: RangeTestResult) -> dict[str, Any]:
+        read.append(self)
+        return write(self)
+
+    monkeypatch.setattr(RangeTestResult, "to_dict", to_dict)
+    many = {f"s{at}": [made(0.1, 0.5)] for at in range(40)}
+    for at, (one,) in enumerate(many.values()):
+        one.loss[-1] = at
+    assert of(**many).alike == [] and read == []
+
+
+def test_what_has_ended_is_read_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = compared(out=tmp_path)
+    (tmp_path / "0-none-1.json").rename(tmp_path / "there")
+
+    def read_only(path: str, *_: object) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", lambda self: read_only(self.lock_file))
+    with pytest.raises(OSError, match="out must be a folder that can be written, .*-1.lock'$"):
+        compared(out=tmp_path)
+    (tmp_path / "there").rename(tmp_path / "0-none-1.json")
+    assert compared(out=tmp_path) == found
+
+
+@pytest.mark.parametrize("name", ["0-none-0.json", "settings.json"])
+@pytest.mark.parametrize("rest", [0, 100, -2])
+def test_a_file_cut_short_is_named(tmp_path: Path, name: str, rest: int) -> None:
+    compared(out=tmp_path, seeds=(0,))
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:rest])
+    way_out = ": remove it to run the test again" if "none" in name else ": choose another folder"
+    with pytest.raises(ValueError, match=f"{name} cannot be read: .*{way_out}$"):
+        compared(out=tmp_path, seeds=(0,))
+
+
+@pytest.mark.parametrize("where", ["settings.json", "0-none-0.pt", "0-none-0.json"])
+def test_a_full_disk_names_the_file_and_the_comparison_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    whole, fsync = compared(), os.fsync
+
+    def full(handle: int) -> None:
+        begun, end = where.rsplit(".", 1)
+        if re.search(rf"/\.{re.escape(begun)}\.[0-9a-f]+\.tmp\.{end}$", named(handle)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    def named(handle: int) -> str:
+        return os.readlink(f"/proc/self/fd/{handle}")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: .*{where}"):
+        compared(out=tmp_path)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert compared(out=tmp_path) == whole

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,11 +84,20 @@ def range_test(
 
 
 def _finish(folder: RunFolder, result: RangeTestResult) -> None:
-    """Write the views of a result, again where that was cut off; none in a read-only folder."""
-    try:
+    """Write the views of a result, again where that was cut off."""
+    with views():
         folder.checkpoint.unlink(missing_ok=True)
         result.to_csv(folder.range_test.with_suffix(".csv"))
         result.plot(folder.range_test.with_suffix(".png"))
+
+
+@contextlib.contextmanager
+def views() -> Iterator[None]:
+    """Views of what was measured: none in a read-only folder, no picture without matplotlib."""
+    try:
+        yield
+    except ImportError as error:
+        warnings.warn(f"no picture is drawn: {error}", stacklevel=1)  # once in a process
     except OSError as error:
         if error.errno not in _READ_ONLY:
             raise

@@ -11,7 +11,7 @@ from typing import Any
 from clr_ignite._files import one_line
 from clr_ignite._metrics import higher_is_better as known_higher
 from clr_ignite.comparing import files, tables
-from clr_ignite.comparing.pictures import curves_of, picture_of
+from clr_ignite.comparing.pictures import curves_by_seed, picture_of
 from clr_ignite.comparing.settings import pairs
 from clr_ignite.pictures import Picture
 from clr_ignite.range_test.repeated import RepeatedResult, stacked
@@ -110,7 +110,7 @@ class ComparedResult(Drawn):
         higher = _higher(read) if higher_is_better is None else higher_is_better
         options = {} if metric is None else {"higher_is_better": higher}
         choice = choose_setting(
-            {name: curves_of(one, read) for name, one in self.results.items()},
+            curves_by_seed(self.results, read),
             metric=read,
             higher_is_better=higher,
             bounds={name: one.suggest(metric, **options) for name, one in self.results.items()},

@@ -75,6 +75,9 @@ def read(path: Path) -> dict[str, Any]:
             raise ValueError("field 'results' holds others than field 'settings'")
         if values["current"] not in (None, *values["settings"]):
             raise ValueError(f"field 'current' holds {shown(values['current'])}, no setting's name")
+        sizes = dict.fromkeys(values["batch_sizes"], (int, type(None)))
+        check_fields(values["batch_sizes"], sizes)
+        check_fields(values["settings"], dict.fromkeys(values["settings"], (dict,)))
         tests = {name: _tests(own) for name, own in values["results"].items()}
         return {name: values[name] for name in _FIELDS} | {"results": tests}
 
@@ -82,7 +85,8 @@ def read(path: Path) -> dict[str, Any]:
 def _tests(values: object) -> RepeatedResult:
     own = check_fields(values, _TESTS)
     seeds, tests = own["seeds"], own["tests"]
-    if len(seeds) != len(tests) or not tests or any(type(seed) is not int for seed in seeds):
+    whole = all(type(seed) is int for seed in seeds)
+    if not tests or not whole or not len(set(seeds)) == len(seeds) == len(tests):
         raise ValueError(f"field 'seeds' holds {shown(seeds)} for {len(tests)} tests")
     found = [RangeTestResult.from_dict(check_values(check_fields(one, {}))) for one in tests]
     return RepeatedResult(seeds, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +51,16 @@ def curves_of(result: RepeatedResult, read: str) -> Sequence[Points]:
     if read == "training loss":
         return result.curves("loss")
     return result.curves(read) if result.metrics else [([], [])] * len(result.results)
+
+
+def curves_by_seed(results: Mapping[str, RepeatedResult], read: str) -> dict[str, list[Points]]:
+    """Of each setting a curve for every seed that any has; none where its test is missing."""
+    seeds = dict.fromkeys(seed for one in results.values() for seed in one.seeds)
+    own = {
+        name: dict(zip(one.seeds, curves_of(one, read), strict=True))
+        for name, one in results.items()
+    }
+    return {name: [one.get(seed, ([], [])) for seed in seeds] for name, one in own.items()}
 
 
 def _curve(name: str, result: RepeatedResult, read: str, color: str, *, thick: bool) -> Curve:

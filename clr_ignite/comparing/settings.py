@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import re
@@ -66,16 +67,24 @@ def check_used(name: str, setting: Setting, optimizer: torch.optim.Optimizer) ->
             )
 
 
-def described(value: Any) -> Any:
-    """``value`` as JSON can hold it, the same in every process: functions and classes by name."""
+def described(value: Any, inside: tuple[int, ...] = ()) -> Any:
+    """``value`` as JSON can hold it, the same in every process: functions and classes by name.
+
+    Args:
+        inside: the ids of what it is in, which may be itself.
+    """
+    if id(value) in inside:
+        return "..."
+    inside = (*inside, id(value))
     if hasattr(value, "tolist"):  # NumPy's and torch's
-        value = value.tolist()
+        with contextlib.suppress(Exception):  # a tensor without data, or a sparse one
+            value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): described(one) for key, one in value.items()}
+        return {str(key): described(one, inside) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [described(one) for one in value]
+        return [described(one, inside) for one in value]
     if isinstance(value, set | frozenset):
-        return sorted(map(described, value), key=repr)
+        return sorted((described(one, inside) for one in value), key=repr)
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
@@ -98,7 +107,7 @@ def _same(one: Setting, other: Setting) -> bool:
 def _equal(one: Any, other: Any) -> bool:
     try:
         return bool(one is other or one == other)
-    except (RuntimeError, TypeError, ValueError):  # arrays do not say yes or no
+    except Exception:  # arrays do not say yes or no, and others anything
         return bool(described(one) == described(other))
 
 

@@ -44,14 +44,14 @@ class Shelf:
         if path == "" or (self.path.exists() and not self.path.is_dir()):
             raise ValueError(f"out must be a folder, there or yet to be made, got {str(path)!r}")
         make_folder(self.path)
-        with self._locked(".lock", blocking=True):
-            claim = self.path / _CLAIM
-            if claim.exists():
-                with reading(claim, _KIND) as there:
-                    pass
-                _refuse_another(self.path, there, json.loads(json.dumps(facts)))
-            else:
-                write_object(claim, _KIND, facts)
+        claim = self.path / _CLAIM
+        if not claim.exists():
+            with self._locked(".lock", blocking=True):
+                if not claim.exists():
+                    write_object(claim, _KIND, facts)
+        with _said("choose another folder"), reading(claim, _KIND) as there:
+            pass
+        _refuse_another(self.path, there, json.loads(json.dumps(facts)))
 
     def file(self, name: str, seed: int, suffix: str = ".json") -> Path:
         """Where the test of a setting and a seed is."""
@@ -67,7 +67,7 @@ class Shelf:
         path = self.file(name, seed)
         if not path.exists():
             return None
-        with reading(path, _TEST) as values:
+        with _said("remove it to run the test again"), reading(path, _TEST) as values:
             own = check_fields(values, _FIELDS)
             return RangeTestResult.from_dict(check_values(own["test"])), own["batch_size"]
 
@@ -79,15 +79,39 @@ class Shelf:
 
     @contextlib.contextmanager
     def held(self, name: str, seed: int) -> Iterator[bool]:
-        """Whether the test is this process's inside the block; else another one is at it."""
+        """Whether the test is this process's inside the block; else another one is at it.
+
+        One that has ended is everybody's, where nothing can be written, too.
+        """
+        if self.file(name, seed).exists():
+            yield True
+            return
         try:
-            with self._locked(self.file(name, seed, ".lock").name, blocking=False):
-                yield True
+            locked = self._locked(self.file(name, seed, ".lock").name, blocking=False)
         except filelock.Timeout:
             yield False
+            return
+        with locked:
+            yield True
 
-    def _locked(self, name: str, *, blocking: bool) -> filelock.BaseFileLock:
-        return filelock.FileLock(self.path / name, blocking=blocking, fallback_to_soft=False)
+    def _locked(self, name: str, *, blocking: bool) -> contextlib.AbstractContextManager[Any]:
+        lock = filelock.FileLock(self.path / name, blocking=blocking, fallback_to_soft=False)
+        try:
+            return lock.acquire()
+        except filelock.Timeout:
+            raise
+        except OSError as error:
+            rule = "out must be a folder that can be written, on a file system with locks"
+            raise OSError(error.errno, f"{error.strerror}; {rule}", str(lock.lock_file)) from error
+
+
+@contextlib.contextmanager
+def _said(way_out: str) -> Iterator[None]:
+    """Errors of a file end with the way out."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error}: {way_out}") from error
 
 
 def _refuse_another(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

@@ -169,7 +169,7 @@ def own_checkpoint(options: Mapping[str, Any], instead: str) -> None:
         )
 
 
-def set_up(setup: Callable[..., Sequence[Any]], seed: int, **setting: Any) -> Sequence[Any]:
+def set_up(setup: Callable[..., Sequence[Any]], seed: int, /, **setting: Any) -> Sequence[Any]:
     """What ``setup`` makes for one test, its form checked."""
     made = setup(seed, **setting)
     if not isinstance(made, Sequence) or len(made) not in (4, 5) or not isinstance(made[0], Engine):
@@ -188,7 +188,8 @@ def run_set_up(made: Sequence[Any], **options: Any) -> RangeTestResult:
     own: Mapping[str, Any] = more[0] if more else {}
     if twice := [name for name in own if name in {"optimizer", "to_save", *options}]:
         raise TypeError(
-            f"the dict that setup returns must leave out {', '.join(twice)}: given elsewhere"
+            f"the dict that setup returns must leave out {', '.join(twice)}: given elsewhere, by "
+            "the call or as another item"
         )
     return LRRangeTest(optimizer, to_save=to_save, **options, **own).run(trainer, data)
 

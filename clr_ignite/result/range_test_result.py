@@ -78,7 +78,8 @@ class RangeTestResult(Drawn):
         """Equal records; a missing cell equals a missing cell."""
         if not isinstance(other, RangeTestResult):
             return NotImplemented
-        return repr(self.to_dict()) == repr(other.to_dict())
+        last = repr(self.loss[-1:]) == repr(other.loss[-1:])  # tells most of them apart at once
+        return last and repr(self.to_dict()) == repr(other.to_dict())
 
     def __getitem__(self, name: str) -> tuple[list[float], list[float]]:
         """A held-out metric by its name: the rates after which it was measured, and its values."""

@@ -6,6 +6,7 @@ import csv
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.cli import options
 from clr_ignite.cifar10.data import DataSet, load
 from clr_ignite.cifar10.reproducing import jobs
+from tests.cifar10.test_command_line import watching
 
 ROOT = ("compare", "--model", "quick", "--no-progress", "--threads", "1", "--hold-out", "20")
 SHORT = ("--batch-size", "10", "--epochs", "1", "--eval-every", "1", "--diverge-th", "0")
@@ -157,3 +159,29 @@ def test_without_bounds_nothing_is_advised(
     assert text.endswith(
         "no bounds to train between: try another range, more steps or other settings\n"
     )
+
+
+def test_without_matplotlib_all_but_the_pictures_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*ROOT, *SHORT, "--vary", "momentum=0,0.9", "--out", str(tmp_path)]
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib.figure", None)
+        with pytest.warns(UserWarning, match="no picture is drawn: plots need .*pip install"):
+            assert main(words) == 0
+    assert str(ComparedResult.from_json(tmp_path / "comparison.json")) in capsys.readouterr().out
+    assert not list(tmp_path.rglob("*.png"))
+    assert main(words) == 0  # finished, and drawn at last
+    names = ("momentum=0-0/range_test.png", "momentum=0.9-0/range_test.png", "comparison.png")
+    assert all((tmp_path / name).exists() for name in names)
+
+
+def test_a_finished_one_is_told_where_nothing_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*ROOT, *SHORT, "--vary", "momentum=0,0.9", "--out", str(tmp_path)]
+    assert main(words) == 0
+    before = capsys.readouterr().out
+    with watching(tmp_path) as written:
+        assert main(words) == 0
+    assert written == [] and capsys.readouterr().out.endswith(before[before.index("setting ") :])

@@ -23,6 +23,7 @@ from clr_ignite.cifar10.cli.values import PROG, check_numbers, option
 from clr_ignite.cifar10.data import DataSet
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.experiments.experiment import CHOICES
+from clr_ignite.cifar10.range_testing import views
 from clr_ignite.cifar10.reproducing import reproduce
 from clr_ignite.cifar10.reproducing.jobs import SweepJob
 from clr_ignite.cifar10.runs import COMPARISON
@@ -67,9 +68,10 @@ def compare(options: argparse.Namespace) -> None:
         reproduce(jobs, place, progress=bars, lines=not bars, finished=finished, **watching)
     compared = tests.compared()
     path = options.out / COMPARISON
-    compared.to_json(path)
-    compared.to_csv(path.with_suffix(".csv"))
-    compared.plot(path.with_suffix(".png"))
+    with views():
+        compared.to_json(path)
+        compared.to_csv(path.with_suffix(".csv"))
+        compared.plot(path.with_suffix(".png"))
     print(f"{compared}\n\n{_advice(compared, settings, options)}")
 
 
