@@ -192,6 +192,16 @@ def test_a_checkpoint_whose_groups_lose_their_factor_is_refused(when: str) -> No
         trainer.run([0], max_epochs=4)
 
 
+def test_a_factor_by_a_name_that_is_not_known_is_warned_of() -> None:
+    optimizer = groups({"lr_coef": 0.1}, {})
+    with pytest.warns(UserWarning, match=r"lr_coef of the groups \(0.1, None\).*'lr_mult'"):
+        assert written(optimizer) == [0.5, 0.5]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        written(groups({"lr_max": 0.0}, {"lr_max": 0.0}))  # an optimizer's own, say
+        written(groups({}, {}, kind=torch.optim.Adagrad, lr_decay=0.1))
+
+
 @pytest.mark.parametrize(
     "value", [None, float("nan"), float("inf"), -1, [0.1], torch.tensor([0.1, 0.2])]
 )

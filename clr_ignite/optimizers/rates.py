@@ -102,6 +102,11 @@ def check_group_rates(
             f"the groups' rates differ ({shown(rates)[1:-1]}) and one schedule would make them "
             f"equal: give each group an 'lr_mult', the factor on the schedule's rate{or_else}"
         )
+    for key in {key for group in groups for key in group if key.startswith("lr_")} - {*FACTORS}:
+        given = [group.get(key) for group in groups]
+        if len(set(map(shown, given))) > 1:
+            words = "is no factor here: if it scales the rate, call it 'lr_mult'"
+            warnings.warn(f"{key} of the groups ({shown(given)[1:-1]}) {words}", stacklevel=2)
 
 
 def put_rates(groups: list[Group], rates: Sequence[float]) -> None:
