@@ -109,7 +109,14 @@ class ScheduleHandler:
         )
 
     def detach(self, trainer: Engine) -> None:
-        """Undo :meth:`attach`; the optimizer keeps the values that it has."""
+        """Undo :meth:`attach`; the optimizer keeps the values that it has.
+
+        Raises:
+            ValueError: it is not attached.
+        """
+        check_engine("trainer", trainer)
+        if not trainer.has_event_handler(self._write, Events.ITERATION_STARTED):
+            raise ValueError("this ScheduleHandler is not attached to the trainer")
         trainer.remove_event_handler(self._start, Events.STARTED)
         trainer.remove_event_handler(self._write, Events.ITERATION_STARTED)
 

@@ -338,6 +338,11 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     assert mark.exists()  # it would have
 
 
+def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoint must be a file, got the folder"):
+        Rig().test(checkpoint=tmp_path)
+
+
 def test_what_has_no_state_dict_cannot_be_in_a_checkpoint(tmp_path: Path) -> None:
     class Extra:
         count = 0

@@ -256,6 +256,12 @@ def test_detached_it_stays_silent_when_another_takes_over() -> None:
     assert first(rig.used) == [0.3] * 6
 
 
+def test_what_is_not_attached_is_not_detached() -> None:
+    rig = Rig()
+    with pytest.raises(ValueError, match="this ScheduleHandler is not attached to the trainer"):
+        ScheduleHandler(rig.optimizer, lr=CLR).detach(rig.trainer)
+
+
 def test_detached_it_leaves_the_rate_as_it_is() -> None:
     rig = Rig()
     handler = ScheduleHandler(rig.optimizer, lr=CLR)

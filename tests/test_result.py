@@ -219,6 +219,17 @@ def test_a_metric_has_a_direction_and_its_own_name_in_the_words() -> None:
         result.suggest("auc")
 
 
+@pytest.mark.parametrize("answer", [None, (0.001, 0.01), "fast"])
+def test_a_rule_that_gives_no_rate_is_named(answer: Any) -> None:
+    with pytest.raises(TypeError, match="rule must return Bounds or one rate, got "):
+        result_of().suggest(rule=lambda rates, values: answer)
+
+
+def test_a_metric_is_a_name() -> None:
+    with pytest.raises(TypeError, match=r"metric must be the name of .*, got \['accuracy'\]"):
+        result_of().suggest(["accuracy"])  # type: ignore[arg-type]
+
+
 def test_a_result_without_metrics_says_what_records_them() -> None:
     with pytest.raises(
         KeyError, match=r"'accuracy'; recorded: none \(.* evaluator= and eval_data="

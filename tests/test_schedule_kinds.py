@@ -327,8 +327,8 @@ def test_an_amplitude_outside_its_range_is_an_error() -> None:
             "must have a finite product, got",
         ),
         (lambda: Opposite(abs, 0.9, 0.8), TypeError, "schedule must have limits.*abs.* has none"),
-        (lambda: Opposite(LINE, 0.8, 0.9), ValueError, "0 <= low <= high < 1, got 0.9 and 0.8"),
-        (lambda: Triangular(0, 1, 2).momentum(1, 0), ValueError, "high < 1, got 0 and 1"),
+        (lambda: Opposite(LINE, 0.8, 0.9), ValueError, "low <= high < 1, got high 0.8 and low 0.9"),
+        (lambda: Triangular(0, 1, 2).momentum(1, 0), ValueError, "high < 1, got high 1 and low 0"),
         (lambda: torch_one_cycle(0.1, 101), ValueError, r"got 0.3 \* 101: take 30 / 101"),
         (
             lambda: torch_one_cycle(0.1, 10, 0.1),

@@ -258,7 +258,11 @@ def test_step_size_from_epochs(epochs: float, per_epoch: int, expected: int) -> 
             "total must be at least 12 with a step_size of 5, got 11",
         ),
         (lambda: OneCycle(0.1, 1, 5, 20, 0.2), ValueError, r"at most base_lr \(0.1\), got 0.2"),
-        (lambda: OneCycle(0.1, 1, 5, 20, 0).momentum(0.8, 0.9), ValueError, "got 0.9 and 0.8"),
+        (
+            lambda: OneCycle(0.1, 1, 5, 20, 0).momentum(0.8, 0.9),
+            ValueError,
+            "got high 0.8 and low 0.9",
+        ),
         (lambda: Chain(), ValueError, "at least one .* pair, got none"),
         (lambda: Chain(Fixed(1)), TypeError, "stages must be .* pairs, got Fixed"),
         (lambda: Chain((Fixed(1), -1)), ValueError, "iterations must be at least 0, got -1"),

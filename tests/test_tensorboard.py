@@ -109,6 +109,11 @@ def test_a_full_disk_costs_no_step(
     ]
 
 
+def test_events_go_into_a_folder() -> None:
+    with pytest.raises(TypeError, match="folder must be a path, got None"):
+        TensorBoardPlotter(None)  # type: ignore[arg-type]
+
+
 def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match=r'pip install "clr_ignite\[tensorboard\]"'):

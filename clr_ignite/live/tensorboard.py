@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from clr_ignite import plots
+from clr_ignite._checks import instance
 from clr_ignite.live.observer import Observer
 from clr_ignite.pictures import Picture
 from clr_ignite.result import RangeTestResult
@@ -26,11 +28,13 @@ class TensorBoardPlotter(Observer):
         folder: gets a file of events.
 
     Raises:
+        TypeError: ``folder`` is no path.
         ImportError: ``pip install "clr_ignite[tensorboard]"``.
     """
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
+        instance("folder", folder, str | PathLike, "a path")
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -144,11 +145,13 @@ def outputs(
     return {"loss": output_transform, **metrics}
 
 
-def check_watching(on_row: object, progress: bool, checkpoint: object) -> None:
+def check_watching(on_row: object, progress: bool, checkpoint: str | PathLike[str] | None) -> None:
     """Refuse observers and a file of the wrong kind."""
-    instance("on_row", on_row, Callable | None, "callable or None")
+    instance("on_row", on_row, Callable | None, "callable or None, such as a plotter's on_row")
     flag("progress", progress)
     instance("checkpoint", checkpoint, str | PathLike | None, "a path or None")
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        raise ValueError(f"checkpoint must be a file, got the folder {checkpoint}")
 
 
 def threshold(diverge_th: float | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clr_ignite._checks import function
+from clr_ignite._checks import function, instance, shown
 from clr_ignite.pictures import better
 from clr_ignite.suggestions import Bounds, bounds_below_minimum, higher_is_better, smith_bounds
 from clr_ignite.suggestions.bounds import POINTS
@@ -29,6 +29,7 @@ def suggested(
     result: RangeTestResult, metric: str | None, rule: Rule | None, higher: bool | None
 ) -> Bounds:
     """See :meth:`clr_ignite.RangeTestResult.suggest`."""
+    instance("metric", metric, str | None, "the name of a held-out metric, or None")
     read = metric or read_by_default(result.metrics)
     if rule is not None:
         found = _by(rule, result, read)
@@ -86,4 +87,8 @@ def _by(rule: Rule, result: RangeTestResult, read: str | None) -> Bounds:
         return answer
     name = getattr(rule, "__name__", repr(rule))
     words = "training loss" if read is None else f"held-out {read}"
-    return Bounds(None, None, f"{name} of the {words}", lr=float(answer), metric=words)
+    try:
+        rate = float(answer)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"rule must return Bounds or one rate, got {shown(answer)}") from error
+    return Bounds(None, None, f"{name} of the {words}", lr=rate, metric=words)

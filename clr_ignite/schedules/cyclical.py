@@ -71,7 +71,9 @@ class Swing(Fields, ABC):
 def check_momenta(high: float, low: float) -> None:
     """Refuse momenta that are not in order or reach 1."""
     if not non_negative("low", low) <= positive("high", high) < 1:
-        raise ValueError(f"momentum must satisfy 0 <= low <= high < 1, got {low} and {high}")
+        raise ValueError(
+            f"momentum must satisfy 0 <= low <= high < 1, got high {high} and low {low}"
+        )
 
 
 @dataclass(frozen=True)
