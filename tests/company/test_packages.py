@@ -66,6 +66,22 @@ def sgd(model: nn.Module) -> Any:
     return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 
+def of_heavyball(name: str, **options: Any) -> Callable[[nn.Module], Any]:
+    """Not compiled: for that one needs a compiler, and minutes."""
+
+    def make(model: nn.Module) -> Any:
+        of("heavyball", "utils").compile_mode = None
+        return of("heavyball", name)(model.parameters(), lr=0.1, **options)
+
+    return make
+
+
+def low_rank(model: nn.Module, **options: Any) -> list[dict[str, Any]]:
+    options = {"rank": 2, "update_proj_gap": 3, "scale": 1.0, "proj_type": "std"} | options
+    matrices = {"params": [p for p in model.parameters() if p.ndim == 2], **options}
+    return [matrices, {"params": [p for p in model.parameters() if p.ndim != 2]}]
+
+
 OPTIMIZERS: dict[str, Callable[[nn.Module], Any]] = {
     "accelerate AcceleratedOptimizer": lambda m: of("accelerate", "Accelerator")(
         cpu=True
@@ -100,6 +116,28 @@ OPTIMIZERS: dict[str, Callable[[nn.Module], Any]] = {
     ),
     "prodigyopt Prodigy": lambda m: of("prodigyopt", "Prodigy")(m.parameters(), lr=1.0),
     "dadaptation DAdaptAdam": lambda m: of("dadaptation", "DAdaptAdam")(m.parameters(), lr=1.0),
+    "adam-atan2 MuonAdamAtan2": lambda m: of("adam_atan2_pytorch", "MuonAdamAtan2")(
+        [p for p in m.parameters() if p.ndim == 2], m.parameters(), lr=0.1
+    ),
+    "apollo-torch": lambda m: of("apollo_torch", "APOLLOAdamW")(
+        low_rank(m, proj="random", scale_type="channel"), lr=0.1
+    ),
+    "bitsandbytes AdamW8bit": lambda m: of("bitsandbytes.optim", "AdamW8bit")(
+        m.parameters(), lr=0.1, min_8bit_size=16
+    ),
+    "came-pytorch": lambda m: of("came_pytorch", "CAME")(m.parameters(), lr=0.1),
+    "galore-torch": lambda m: of("galore_torch", "GaLoreAdamW")(low_rank(m), lr=0.1),
+    "heavyball AdamW": of_heavyball("AdamW", ecc="bf16+8"),
+    "heavyball Muon": of_heavyball("Muon"),
+    "heavyball PSGDKron": of_heavyball("PSGDKron"),
+    "heavyball Scion": of_heavyball("Scion"),
+    "heavyball SOAP": of_heavyball("SOAP", mars=True, caution=True),
+    "kron-torch": lambda m: of("kron_torch", "Kron")(m.parameters(), lr=0.1),
+    "lion-pytorch": lambda m: of("lion_pytorch", "Lion")(m.parameters(), lr=0.1),
+    "torch-optimi": lambda m: of("optimi", "StableAdamW")(m.parameters(), lr=0.1, foreach=True),
+    "torchao AdamW8bit": lambda m: of("torchao.optim", "AdamW8bit")(
+        m.parameters(), lr=0.1, block_size=8
+    ),
     "transformers Adafactor": lambda m: of("transformers", "Adafactor")(
         m.parameters(), lr=0.1, relative_step=False
     ),
@@ -112,18 +150,43 @@ def test_a_range_test_leaves_no_trace_and_a_schedule_is_used(name: str, epochs: 
     tested, untouched = (Training(OPTIMIZERS[name]) for _ in range(2))
     for one in (tested, untouched):
         if epochs:
+            torch.manual_seed(1)  # steps may draw
             one.trainer.run(DATA, max_epochs=epochs)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*does not use the rate")
+        state = torch.get_rng_state()
         result = tested.test()
+    assert torch.equal(torch.get_rng_state(), state)
     assert len(result) == 12 and result.stop_reason == "completed"
     del tested.losses[len(untouched.losses) :]
     for one in (tested, untouched):
+        torch.manual_seed(2)
         one.trainer.run(DATA, max_epochs=epochs + 3)
     assert tested.losses == untouched.losses
     ScheduleHandler(tested.optimizer, lr=Fixed(0.25)).attach(tested.trainer)
     tested.trainer.run(DATA, max_epochs=epochs + 4)
-    assert {group["lr"] for group in tested.optimizer.param_groups} == {0.25}
+    assert {float(group["lr"]) for group in tested.optimizer.param_groups} == {0.25}
+
+
+def test_of_heavyballs_several_optimizers_one_is_tested() -> None:
+    def make(model: nn.Module) -> Any:
+        matrices = [p for p in model.parameters() if p.ndim == 2]
+        vectors = [p for p in model.parameters() if p.ndim != 2]
+        kinds = {"optimizer": torch.optim.SGD}, {"optimizer": torch.optim.AdamW}
+        split = zip(({"params": matrices}, {"params": vectors}), kinds, (0.1, 0.01), strict=True)
+        return of("heavyball", "SplitOpt")(
+            [params | kind | {"lr": lr} for params, kind, lr in split]
+        )
+
+    training = Training(make)
+    with pytest.raises(
+        ValueError, match="this SplitOpt has no rate .*: give the SGD or AdamW insi"
+    ):
+        training.test()
+    inner = training.optimizer.optimizers[0]
+    saved = {"model": training.model, "wrapper": training.optimizer, "optimizer": inner}
+    test = LRRangeTest(inner, 0.0, 0.1, 12, to_save=saved, diverge_th=None)
+    assert len(test.run(training.trainer, DATA)) == 12
 
 
 @pytest.mark.parametrize(
