@@ -150,9 +150,18 @@ def noting(note: str) -> Iterator[None]:
     except Exception as error:
         if sys.version_info >= (3, 11):
             error.add_note(note)
-        elif error.args and isinstance(error.args[0], str):
-            error.args = (f"{error.args[0]}\n{note}", *error.args[1:])
+        else:
+            _add_to_text(error, note)
         raise
+
+
+def _add_to_text(error: Exception, note: str) -> None:
+    """What Python 3.10 has in the place of notes."""
+    if isinstance(error, OSError) and error.strerror:
+        error.strerror = f"{error.strerror}; {note}"
+    elif not error.args or isinstance(error.args[0], str):
+        text, *rest = error.args or ("",)
+        error.args = (f"{text}\n{note}".lstrip(), *rest)
 
 
 def _finite(name: str, value: float) -> float:

@@ -32,6 +32,7 @@ from clr_ignite import (
     compare_range_tests,
     repeat_range_test,
 )
+from clr_ignite._checks import _add_to_text
 from clr_ignite.comparing import compare
 from clr_ignite.comparing.settings import described
 from clr_ignite.schedules import Triangular
@@ -186,6 +187,19 @@ def test_a_metric_that_one_test_lacks_is_named() -> None:
     both = of(good=GOOD, other=[made(0.1, 0.5, metric="nll"), made(0.1, 0.5)])
     with pytest.raises(KeyError, match="metric 'loss' is missing in other, seed 0; in all: none"):
         both.choose("loss")
+
+
+def test_what_one_test_lacks_is_said_where_training_loss_is_read_instead() -> None:
+    both = of(good=GOOD, other=[made(0.1, 0.5, metric="nll"), made(0.1, 0.5, metric="nll")])
+    words = (
+        r"training loss .*\(held-out loss, .* is missing in other, seed 0; other, seed 1; in all"
+    )
+    assert re.search(words, both.choose().reason) and re.search(words, str(both))
+    bare = made(0.1, 0.5, metric="loss")
+    bare.evaluation.clear()
+    with pytest.raises(KeyError, match="metric 'loss' is missing in every test; in all: none"):
+        of(a=[bare], b=[bare]).choose("loss")
+    assert "missing" not in of(a=[bare], b=[bare]).choose().reason
 
 
 def test_training_loss_is_read_where_nothing_else_was_measured() -> None:
@@ -617,6 +631,20 @@ def test_an_error_says_whose_test_it_ended(where: str) -> None:
     text = said_of(caught.value)
     assert "in the range test of setting 'some' with seed 1" in text
     assert ", in fail" in text or where == "arguments"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("boom"), "RuntimeError: boom\nof seed 1"),
+        (FileNotFoundError(2, "No such file", "a"), "[Errno 2] No such file; of seed 1: 'a'"),
+        (AssertionError(), "AssertionError: of seed 1"),
+        (KeyError(3), "KeyError: 3"),
+    ],
+)
+def test_python_without_notes_has_them_in_the_text(error: Exception, words: str) -> None:
+    _add_to_text(error, "of seed 1")
+    assert "".join(traceback.format_exception_only(error)).endswith(f"{words}\n")
 
 
 def test_an_error_says_of_which_seed() -> None:

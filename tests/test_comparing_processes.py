@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -58,6 +59,23 @@ def test_two_processes_share_the_tests(tmp_path: Path, whole: Any) -> None:
     (mine, one), (others, other) = map(said, both)
     assert one == other == whole
     assert mine and others and len({*mine, *others}) == len(mine) + len(others) == TESTS
+
+
+def test_three_processes_are_killed_in_turn_and_started_again(tmp_path: Path, whole: Any) -> None:
+    three, chance = [start(tmp_path) for _ in range(3)], random.Random(0)
+    for number in range(6):
+        before = newest(tmp_path, "[0-9]-*.*")
+        while newest(tmp_path, "[0-9]-*.*") == before:
+            assert any(one.poll() is None for one in three), "they were faster than their deaths"
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.1))
+        one = three[number % 3]
+        one.kill()
+        assert one.wait() in (-9, 0)
+        three[number % 3] = start(tmp_path)
+    assert [found for _, found in map(said, three)] == [whole] * 3
+    assert len(list(tmp_path.glob("[0-9]-*.json"))) == TESTS
+    assert not list(tmp_path.glob("*.pt")) and not list(tmp_path.glob(".*.tmp*"))
 
 
 def newest(out: Path, pattern: str) -> int:

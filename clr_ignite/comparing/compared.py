@@ -116,11 +116,7 @@ class ComparedResult(Drawn):
             bounds={name: one.suggest(metric, **options) for name, one in self.results.items()},
             current=self.current if self.current in self.results else None,
         )
-        if self.alike:
-            equal = ", ".join(f"{one_line(a)} and {one_line(b)}" for a, b in self.alike)
-            reason = f"{choice.reason} (equal curves, does setup use the setting? {equal})"
-            choice = replace(choice, reason=reason)
-        return choice
+        return replace(choice, reason=choice.reason + self._remarks(read))
 
     def suggest(self, metric: str | None = None) -> Bounds:
         """The bounds of the chosen setting; its name and why it was chosen stand in the reason."""
@@ -187,6 +183,17 @@ class ComparedResult(Drawn):
         """
         return cls(**files.read(Path(path)))
 
+    def _remarks(self, read: str) -> str:
+        """What makes a choice by that curve doubtful, in parentheses."""
+        text = ""
+        if equal := ", ".join(f"{one_line(a)} and {one_line(b)}" for a, b in self.alike):
+            text = f" (equal curves, does setup use the setting? {equal})"
+        tests = (test for one in self.results.values() for test in one.results)
+        measured = dict.fromkeys(name for test in tests for name in test.metrics)
+        if read == "training loss" and (other := read_by_default(measured)) is not None:
+            text += f" (held-out {other}, which is read by default, is missing{self._where(other)})"
+        return text
+
     def _where(self, metric: str) -> str:
         lacking = [
             f"{one_line(name)}, seed {seed}"
@@ -194,7 +201,9 @@ class ComparedResult(Drawn):
             for seed, result in zip(one.seeds, one.results, strict=True)
             if result.metrics and metric not in result.metrics
         ]
-        return f" in {'; '.join(lacking)}; in all: {', '.join(self.metrics) or 'none'}"
+        return (
+            f" in {'; '.join(lacking) or 'every test'}; in all: {', '.join(self.metrics) or 'none'}"
+        )
 
     def _html_words(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
