@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from benchmarks.device import correct, repeats
+from benchmarks.device import correct, others, repeats
 from benchmarks.device.__main__ import _within, main
-from benchmarks.device.forms import FORMS, Form, first_as_product
+from benchmarks.device.forms import FORMS, Form, PaddedConv, ProductConv, first_as
 from benchmarks.device.place import Place
 from benchmarks.device.record import Record
-from clr_ignite.cifar10.models import CaffeFull, CaffeQuick
+from benchmarks.device.seeds import SeveralFull, SummedGradients
+from clr_ignite.cifar10.choices import Pooling
+from clr_ignite.cifar10.models import CaffeFull, CaffeQuick, param_groups
 from clr_ignite.cifar10.parts import build
 
 
@@ -66,10 +70,10 @@ def test_a_part_that_hangs_is_ended_with_all_that_it_started(
         "sys.argv[1]]); time.sleep(600)"
     )
     began = time.monotonic()
-    _within([sys.executable, "-c", hang, str(tmp_path / "pid")], record, "speed", 2.0)
+    _within([sys.executable, "-c", hang, str(tmp_path / "pid")], record, "speed", "all of it", 2.0)
     assert time.monotonic() - began < 60
     (row,) = record.rows()
-    assert row["part"] == "speed" and row["error"].startswith("after 2 s")
+    assert row["part"] == "speed" and row["error"].startswith("ended after 2 s")
     pid = int((tmp_path / "pid").read_text())
     for _ in range(100):
         try:
@@ -82,6 +86,30 @@ def test_a_part_that_hangs_is_ended_with_all_that_it_started(
     raise AssertionError(f"process {pid} goes on")
 
 
+def test_a_killed_part_is_said_until_it_has_gone_through(record: Record) -> None:
+    for command in ("kill -9 $$", "exit 3", "exit 0"):
+        _within(["sh", "-c", command], record, "speed", "all of it", 60.0)
+        (row,) = record.rows()
+        code = {"kill -9 $$": "exit code -9", "exit 3": "exit code 3"}.get(command)
+        assert row.get("error") == code
+    _within(["sh", "-c", "exit 0"], record, "others", "all of it", 0.0)
+    assert record.rows("others")[0]["error"] == "not begun: no time left"
+
+
+def test_a_full_disk_ends_it_and_costs_the_last_line_alone(record: Record) -> None:
+    measure(record, "a", 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (record.path.stat().st_size + 20, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            measure(record, "b", 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [row["value"] for row in record.rows()] == [1]
+    assert measure(record, "b", 2)
+    assert [row["value"] for row in record.rows()] == [1, 2]
+
+
 def test_without_a_device_it_says_what_can_be_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -91,7 +119,8 @@ def test_without_a_device_it_says_what_can_be_done(
 
 
 def test_gradients_of_every_uncompiled_form_are_right(record: Record, place: Place) -> None:
-    correct.run(record, place)
+    for part in (correct, others):
+        part.run(record, place)
     found = record.rows("correct")
     nets = [row for row in found if "right" in row]
     assert len(nets) == 4 * len(place.forms) and all(row["right"] for row in nets)
@@ -152,15 +181,56 @@ def test_training_goes_through_the_form_and_evaluation_through_the_model(place: 
     assert not torch.equal(parts.model.ip1.bias, before)
 
 
-def test_the_first_convolution_as_a_product_has_the_nets_parameters() -> None:
+KINDS = (PaddedConv, ProductConv)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_convolution_of_another_kind_has_the_nets_parameters(
+    kind: type[torch.nn.Conv2d],
+) -> None:
     model = CaffeFull(init="torch").to(memory_format=torch.channels_last)
-    other = first_as_product(model)
+    other = first_as(kind, model)
     for mine, its in zip(model.parameters(), other.parameters(), strict=True):
         assert mine is its
+    assert list(other.state_dict()) == list(model.state_dict())
     x = torch.randn(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     found, expected = other.conv1(x), model.conv1(x)
     assert type(model.conv1) is torch.nn.Conv2d and found.stride() == expected.stride()
     torch.testing.assert_close(found, expected)
+
+
+def gradients_of(net: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> list[torch.Tensor]:
+    net.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    return [parameter.grad.clone() for parameter in net.parameters()]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("pooling", ["ceil", "floor"])
+@pytest.mark.parametrize("net", [CaffeFull, CaffeQuick])
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_has_the_gradients_of_the_plain_net(
+    kind: type[torch.nn.Conv2d], net: type[CaffeFull] | type[CaffeQuick], pooling: Pooling
+) -> None:
+    model = net(pooling=pooling, init="torch").double().to(memory_format=torch.channels_last)
+    x, y = torch.randn(4, 3, 32, 32, dtype=torch.float64), torch.randint(10, (4,))
+    found, expected = (gradients_of(one, x, y) for one in (first_as(kind, model), model))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_seeds_as_one_net_have_each_its_own_gradients() -> None:
+    nets = [CaffeFull(init="torch").double() for _ in range(3)]
+    x, y = 60 * torch.randn(3, 4, 3, 32, 32, dtype=torch.float64), torch.randint(10, (3, 4))
+    together = SeveralFull(nets).double().to(memory_format=torch.channels_last)
+    assert param_groups(together)[-1]["weight_decay"] == param_groups(nets[0])[-1]["weight_decay"]
+    loss = SummedGradients(together, 3).eager(x.flatten(0, 1), y.flatten())
+    alone = [gradients_of(*each) for each in zip(nets, x, y, strict=True)]
+    for parameter, theirs in zip(together.parameters(), zip(*alone, strict=True), strict=True):
+        found, expected = parameter.grad, torch.stack(theirs)
+        assert found is not None
+        assert float((found.reshape(expected.shape) - expected).norm() / expected.norm()) < 1e-10
+    losses = [F.cross_entropy(net(a), b).item() for net, a, b in zip(nets, x, y, strict=True)]
+    assert loss.item() == pytest.approx(sum(losses), rel=1e-10)
 
 
 @pytest.mark.slow
@@ -187,13 +257,14 @@ def test_the_whole_script_ends_and_goes_on_where_it_was(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
     assert [row for row in record.rows() if "error" in row] == []
     before = {part: len(record.rows(part)) for part in ("correct", "repeats", "speed")}
-    assert before["correct"] == 16 and before["repeats"] == 5 and before["speed"] == 13
+    assert before == {"correct": 1 + 21, "repeats": 1 + 6, "speed": 1 + 19}  # 1: all of it
     runs = sorted(path.parent.name for path in (tmp_path / "runs").glob("*/result.json"))
     assert len(runs) == 6 and runs[0] == "full-exp-range-0"
     for row in record.rows("repeats"):
+        row.pop("seconds", None)
         assert all(value for name, value in row.items() if name != "another seed")
         assert not row.get("another seed", False)
     lines = record.path.read_text().count('"part": "correct"')
     subprocess.run(command, check=True)
-    assert record.path.read_text().count('"part": "correct"') == lines
+    assert record.path.read_text().count('"part": "correct"') == lines + 1
     assert (tmp_path / "device.md").read_text() == record.page()

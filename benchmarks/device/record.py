@@ -46,6 +46,12 @@ class Record:
         if any(row["name"] == name and "error" not in row for row in self.rows(part)):
             yield None
             return
+        with self.making(part, name) as found:
+            yield found
+
+    @contextlib.contextmanager
+    def making(self, part: str, name: str) -> Iterator[dict[str, Any]]:
+        """As ``measuring``, whether it was made before or not."""
         found: dict[str, Any] = {}
         try:
             yield found

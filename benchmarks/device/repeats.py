@@ -17,7 +17,6 @@ from benchmarks.device.record import Record
 from clr_ignite.cifar10.experiments import EXPERIMENTS, Experiment
 from clr_ignite.cifar10.models import CaffeFull
 from clr_ignite.cifar10.parts import Parts
-from clr_ignite.cifar10.parts.repeatable import repeatable
 from clr_ignite.cifar10.runs.run_folder import RunFolder
 from clr_ignite.cifar10.training import train
 
@@ -49,7 +48,7 @@ def gradients(form: Form, place: Place) -> dict[str, bool]:
         passes = range(2 if place.quick else 20)
         return [[call(x, y), *(p.grad.clone() for p in model.parameters())] for _ in passes]
 
-    with repeatable(place.device, form.repeatable):
+    with form.settings(place.device):
         eager = bits(form.of(model), "eager")
         first, second = (bits(form.of(model), "__call__") for _ in range(2))
     return {"eager": alike(eager), "graphed": alike(first), "captured anew": alike(first + second)}

@@ -39,6 +39,19 @@ def test_the_report_says_where_convolutions_were_rounded(tmp_path: Path) -> None
     assert "GPU Y, TensorFloat-32, 2 threads, torch 2" in text
 
 
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_the_report_says_whether_a_gpus_bits_repeat(tmp_path: Path, repeatable: bool) -> None:
+    run = finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7])
+    config = json.loads((run / "config.json").read_text())
+    other = {"device": "GPU Y", "tf32": True, "repeatable": repeatable, "threads": 2}
+    config["environments"].append(config["environments"][0] | other)
+    (run / "config.json").write_text(json.dumps(config))
+    text = report.write_report([run], tmp_path / "report")
+    said = "repeatable" if repeatable else "not repeatable"
+    assert f"GPU Y, TensorFloat-32, {said}, 2 threads" in text
+    assert text.count("repeatable") == 1
+
+
 def test_the_report_says_how_far_rows_are_apart_and_what_has_not_run(tmp_path: Path) -> None:
     runs = [
         finished_run(tmp_path / "decay", "full-decay", 0, [0.5, 0.7]),

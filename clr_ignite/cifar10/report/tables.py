@@ -131,6 +131,8 @@ def _made_on(run: Run) -> list[str]:
         commit, plus, changes = (place["commit"] or "unknown").partition("+")
         version = f"torch {place['torch']}, commit {commit[:7]}{plus}{changes}"
         device = place["device"] + ", TensorFloat-32" * bool(place.get("tf32"))
+        if "repeatable" in place:  # a CPU's runs are anyway; earlier runs do not say it
+            device += ", repeatable" if place["repeatable"] else ", not repeatable"
         threads = "1 thread" if place["threads"] == 1 else f"{place['threads']} threads"
         places.append(f"{device}, {threads}, {version}")
     return places
