@@ -33,7 +33,10 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Trainer:
-    """The reproduction's trainer with its schedule, in one form, ready to go on."""
+    """The reproduction's trainer with its schedule, in one form, ready to go on.
+
+    Several take turns on the one stream that a process begins with: on two they have hung.
+    """
 
     def __init__(self, form: Form, place: Place) -> None:
         self.place = place

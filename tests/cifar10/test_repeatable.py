@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ import torch
 from torch.backends import cudnn
 
 from clr_ignite.cifar10 import range_testing, training
+from clr_ignite.cifar10.__main__ import main
 from clr_ignite.cifar10.cli.command_line import build_parser
 from clr_ignite.cifar10.data import load
 from clr_ignite.cifar10.experiments import Experiment
 from clr_ignite.cifar10.parts.cuda_graph import _chosen_convolutions
 from clr_ignite.cifar10.parts.repeatable import repeatable
 from clr_ignite.cifar10.reproducing.jobs import Job
-from clr_ignite.cifar10.runs.environment import environment
+from clr_ignite.cifar10.runs import provenance
+from clr_ignite.cifar10.runs.environment import _on_cuda, environment
 from clr_ignite.schedules import Linear
 
-CUDA = torch.device("cuda")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ONE = Experiment(schedule=Linear(0.0, 0.001, 1), iterations=2, model="quick", batch_size=2)
 
 
@@ -127,3 +130,19 @@ def test_every_command_that_trains_can_be_told_not_to(command: list[str]) -> Non
     parser = build_parser()
     assert parser.parse_args(command).repeatable is True
     assert parser.parse_args([*command, "--not-repeatable"]).repeatable is False
+
+
+@pytest.mark.parametrize("words", [[], ["--not-repeatable"]])
+def test_the_configuration_says_which_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    """On a CPU, with torch told and the place described as for a GPU."""
+    place = environment(CPU)
+    monkeypatch.setattr(training, "repeatably", lambda _, wanted: repeatable(CUDA, wanted))
+    monkeypatch.setattr(provenance, "environment", lambda _: place | _on_cuda())
+    command = (
+        f"train --experiment quick-caffe --iterations 2 --out {tmp_path / 'run'} --no-progress"
+    )
+    assert main([*command.split(), *words]) == 0
+    (found,) = json.loads((tmp_path / "run" / "config.json").read_text())["environments"]
+    assert found["repeatable"] is (words == [])

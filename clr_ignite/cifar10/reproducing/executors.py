@@ -32,6 +32,9 @@ def here(jobs: Sequence[Job]) -> Generator[Ended]:
 def in_processes(jobs: Sequence[Job], workers: int) -> Generator[Ended]:
     """``workers`` at a time, each in a process of its own; outcomes as they come.
 
+    Threads here only wait. Were they to train, two CUDA graphs would be replayed in turn on two
+    streams of one process, which has been seen to hang.
+
     A process that dies is started again as long as its run got further: to a
     row, a checkpoint or its result. Leaving the iterator
     early ends the processes; so does the death of this one.
