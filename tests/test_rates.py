@@ -503,6 +503,40 @@ def test_a_probe_is_noticed_by_nobody(capsys: pytest.CaptureFixture[str]) -> Non
     assert now == states
 
 
+class Relative(torch.optim.SGD):
+    """As timm's AdamC and adam-atan2-pytorch's Adopt: decays by lr over the first one."""
+
+    def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr, weight_decay=weight_decay)
+        self.first = lr
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.mul_(1 - group["lr"] / self.first * group["weight_decay"])
+        return super().step(closure)
+
+
+class Drawing(torch.optim.SGD):
+    def step(self, closure: Any = None) -> Any:
+        for p in self.param_groups[0]["params"]:
+            p.grad = p.grad + torch.randn_like(p)
+        return super().step(closure)
+
+
+def test_an_optimizer_that_remembers_its_first_rate_is_named() -> None:
+    with pytest.warns(
+        UserWarning, match=r"Relative: its step depends on the lr that .* \(0\.1\), as"
+    ):
+        sweep(Relative, weight_decay=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attach(Relative, weight_decay=0.1)  # a schedule changes nothing about it
+        for kind in (Relative, Drawing, torch.optim.SGD, torch.optim.AdamW):
+            sweep(kind)
+
+
 class Split(torch.optim.SGD):
     """Takes the matrices first, then all parameters, and keeps what else it is given."""
 

@@ -40,11 +40,14 @@ Options = tuple[tuple[str, Any], ...]
 
 def warn_of_unused_rate(
     optimizer: torch.optim.Optimizer, rates: Sequence[float] | None = None
-) -> None:
+) -> bool:
     """Warn where ``optimizer``, or one inside it, does not use one of ``rates`` at its step.
 
     Args:
         rates: those to come; None where any may come.
+
+    Returns:
+        Whether that is so.
     """
     found = (optimizer, *inner_optimizers(optimizer))
     one = next((one for one in found if _leaves_unused(one, rates)), None)
@@ -58,6 +61,22 @@ def warn_of_unused_rate(
             "that takes its group's lr, or switch its own rate off",
             stacklevel=3 if rates is None else 4,  # the line that attaches, or runs the test
         )
+    return one is not None
+
+
+def warn_of_remembered_rate(optimizer: torch.optim.Optimizer, rates: Sequence[float]) -> None:
+    """Warn where a step depends on the rate that ``optimizer`` was constructed with, too."""
+    options = _options(optimizer)
+    some = tuple(rate for rate in rates if rate > 0)[:_FIRST]
+    if options is None or not some or not _cached(_remembers, type(optimizer), options, some):
+        return
+    lr = defaults_of(optimizer).get("lr")
+    warnings.warn(
+        f"{type(optimizer).__name__}: its step depends on the lr that it was constructed with, too "
+        f"({lr}), as a weight decay in proportion to lr over that one does. What a range test "
+        "finds holds for it: keep it, and let a ScheduleHandler set the rates",
+        stacklevel=4,  # the line that runs the test
+    )
 
 
 def _known(kind: str) -> str | None:
@@ -79,7 +98,7 @@ def _leaves_unused(optimizer: torch.optim.Optimizer, rates: Sequence[float] | No
         capped = name in _CAPPED and any(r > (t + 1) ** -0.5 for t, r in enumerate(rates))
     if capped:  # only after more steps than a probe has, or not at all: as it was constructed
         probes.append([1.0] * _STEPS)
-    return any(_unused(kind, options, tuple(probe)) for probe in probes)
+    return any(_cached(_unused, kind, options, tuple(probe)) for probe in probes)
 
 
 def _options(optimizer: torch.optim.Optimizer) -> Options | None:
@@ -108,21 +127,33 @@ def _is_plain(value: object) -> bool:
     return not isinstance(value, Tensor | torch.optim.Optimizer | nn.Module)
 
 
-def _unused(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
+def _cached(probe: Any, kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
     try:
-        return _probed(kind, options, rates)
+        return bool(probe(kind, options, rates))
     except TypeError:  # options that are no key of a cache
-        return _probed.__wrapped__(kind, options, rates)
+        return bool(probe.__wrapped__(kind, options, rates))
 
 
 @lru_cache(maxsize=256)
-def _probed(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
+def _unused(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
     """Whether the third step, or the last one, is the same at nine tenths of its rate."""
     with _lock, _aside():
         try:
             return any(_alike(kind, options, some) for some in (rates[:_FIRST], rates))
         except Exception:  # a class that wants other parameters or gradients: nothing is known
             return False
+
+
+@lru_cache(maxsize=256)
+def _remembers(kind: Any, options: Options, rates: tuple[float, ...]) -> bool:
+    """Whether the last step is another one after construction with half the rate."""
+    with _lock, _aside():
+        try:
+            moved, again = (_moved(kind, options, rates) for _ in range(2))
+            other = _moved(kind, options, rates, rates[0] / 2)
+        except Exception:
+            return False
+    return torch.equal(moved, again) and not torch.equal(moved, other)  # nothing is drawn
 
 
 def _alike(kind: Any, options: Options, rates: Sequence[float]) -> bool:
@@ -135,13 +166,15 @@ def _alike(kind: Any, options: Options, rates: Sequence[float]) -> bool:
     )
 
 
-def _moved(kind: Any, options: Options, rates: Sequence[float]) -> Tensor:
+def _moved(
+    kind: Any, options: Options, rates: Sequence[float], constructed: float | None = None
+) -> Tensor:
     """What the last of these steps adds to a matrix."""
     # Double: the steps of an optimizer that finds its own scale begin at a millionth.
     values = torch.linspace(-1, 1, 16, dtype=torch.float64, device="cpu")
     matrix = nn.Parameter(values.view(4, 4))
     gradient = (matrix.detach() * 3).sin() + 0.1
-    optimizer = kind([matrix], lr=rates[0], **copy.deepcopy(dict(options)))
+    optimizer = kind([matrix], lr=constructed or rates[0], **copy.deepcopy(dict(options)))
     if callable(switch := getattr(optimizer, "train", None)):  # a schedule-free one
         switch()
 

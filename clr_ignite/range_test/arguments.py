@@ -14,7 +14,7 @@ from torch import nn
 from clr_ignite._checks import count, flag, function, instance, positive, shown
 from clr_ignite.no_trace.engine import check_engine
 from clr_ignite.no_trace.snapshot import can_be_saved
-from clr_ignite.optimizers.probing import warn_of_unused_rate
+from clr_ignite.optimizers.probing import warn_of_remembered_rate, warn_of_unused_rate
 from clr_ignite.optimizers.rates import check_group_rates, check_rates
 from clr_ignite.optimizers.wrapped import check_optimizer
 from clr_ignite.range_test.endless import Endless, length
@@ -48,11 +48,12 @@ def _check_covered(optimizer: torch.optim.Optimizer, modules: Iterable[nn.Module
 
 
 def check_swept(optimizer: torch.optim.Optimizer, plan: Plan) -> None:
-    """Refuse rates that a sweep cannot set, and warn where the optimizer does not use them."""
+    """Refuse rates that a sweep cannot set, and warn where it is not they that decide the steps."""
     check_rates(optimizer)
     if not plan.per_group:
         check_group_rates(optimizer, ", or the test ranges of their own, start_lr=[...]")
-    warn_of_unused_rate(optimizer, plan.rates)
+    if not warn_of_unused_rate(optimizer, plan.rates):
+        warn_of_remembered_rate(optimizer, plan.rates)
 
 
 def check_trainer(trainer: Engine, evaluator: Engine | None) -> None:
