@@ -537,6 +537,12 @@ def test_an_optimizer_that_remembers_its_first_rate_is_named() -> None:
             sweep(kind)
 
 
+def test_such_a_one_is_found_in_whatever_group() -> None:
+    optimizer = groups({"weight_decay": 0.0}, {"weight_decay": 0.1}, kind=Relative)
+    with pytest.warns(UserWarning, match="Relative: its step depends on the lr that"):
+        probing.warn_of_remembered_rate(optimizer, [0.0, 0.1])
+
+
 class Split(torch.optim.SGD):
     """Takes the matrices first, then all parameters, and keeps what else it is given."""
 

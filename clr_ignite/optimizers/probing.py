@@ -66,9 +66,10 @@ def warn_of_unused_rate(
 
 def warn_of_remembered_rate(optimizer: torch.optim.Optimizer, rates: Sequence[float]) -> None:
     """Warn where a step depends on the rate that ``optimizer`` was constructed with, too."""
-    options = _options(optimizer)
     some = tuple(rate for rate in rates if rate > 0)[:_FIRST]
-    if options is None or not some or not _cached(_remembers, type(optimizer), options, some):
+    each = [_options(optimizer, at) for at in range(len(optimizer.param_groups))]
+    probed = (_cached(_remembers, type(optimizer), one, some) for one in each if one is not None)
+    if not some or not any(probed):
         return
     lr = defaults_of(optimizer).get("lr")
     warnings.warn(
@@ -101,14 +102,14 @@ def _leaves_unused(optimizer: torch.optim.Optimizer, rates: Sequence[float] | No
     return any(_cached(_unused, kind, options, tuple(probe)) for probe in probes)
 
 
-def _options(optimizer: torch.optim.Optimizer) -> Options | None:
-    """What to construct another one with; None where its class asks for more, or for tensors: they
-    may be the model's, which no step of a probe is to move."""
+def _options(optimizer: torch.optim.Optimizer, at: int = 0) -> Options | None:
+    """What to construct another one of this group with; None where its class asks for more, or for
+    tensors: they may be the model's, which no step of a probe is to move."""
     try:
         parameters = list(inspect.signature(type(optimizer)).parameters.values())[1:]
     except (TypeError, ValueError):
         return None
-    group = {**defaults_of(optimizer), **optimizer.param_groups[0]}
+    group = {**defaults_of(optimizer), **optimizer.param_groups[at]}
     del group["params"]
     given = {p.name: group[p.name] for p in parameters if p.name in group and p.name != "lr"}
     named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
