@@ -40,19 +40,6 @@ def webdataset(folder: Path) -> Any:
     return wds.WebLoader(stages, batch_size=None)
 
 
-def litdata(folder: Path) -> Any:
-    lit = importlib.import_module("litdata")
-    writer = importlib.import_module("litdata.streaming.writer").BinaryWriter(
-        str(folder), chunk_size=10
-    )
-    for number in range(COUNT):
-        writer[number] = number
-    writer.done()
-    writer.merge()
-    data = lit.StreamingDataset(str(folder), shuffle=True, seed=1)
-    return lit.StreamingDataLoader(data, batch_size=BATCH, num_workers=0)
-
-
 def nodes(folder: Path) -> Any:
     found = importlib.import_module("torchdata.nodes")
     node = found.SamplerWrapper(RandomSampler(range(COUNT)))
@@ -70,7 +57,7 @@ def datasets(folder: Path) -> Any:
     return DataLoader(stream.shuffle(seed=1, buffer_size=10), BATCH)
 
 
-@pytest.mark.parametrize("make", [webdataset, litdata, nodes, grain, datasets])
+@pytest.mark.parametrize("make", [webdataset, nodes, grain, datasets])
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_in_to_save_its_order_is_what_it_would_be(
     make: Callable[[Path], Any], epochs: int, tmp_path: Path
@@ -100,14 +87,13 @@ def test_in_to_save_its_order_is_what_it_would_be(
     assert sorted(sum(passed, [])) == list(range(COUNT))
 
 
-@pytest.mark.parametrize("make", [webdataset, litdata])
-def test_left_out_of_to_save_it_is_warned_of(make: Callable[[Path], Any], tmp_path: Path) -> None:
+def test_left_out_of_to_save_it_is_warned_of(tmp_path: Path) -> None:
     model = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     trainer = Engine(lambda engine, batch: (optimizer.step(), 1.0)[1])
     test = LRRangeTest(optimizer, 0.0, 0.1, 12, to_save={"m": model, "o": optimizer})
     with pytest.warns(UserWarning, match="epoch.* changed during the test"):
-        test.run(trainer, make(tmp_path))
+        test.run(trainer, webdataset(tmp_path))
 
 
 def numbers(batch: Any) -> list[int]:
