@@ -96,6 +96,18 @@ def test_a_killed_part_is_said_until_it_has_gone_through(record: Record) -> None
     assert record.rows("others")[0]["error"] == "not begun: no time left"
 
 
+@pytest.mark.parametrize("given", [None, ":16:8"])
+def test_every_part_has_a_workspace_that_repeats(
+    given: str | None, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", given)
+    asked = f'test "$CUBLAS_WORKSPACE_CONFIG" = {given or ":4096:8"}'
+    _within(["sh", "-c", asked], record, "speed", "all of it", 60.0)
+    assert "error" not in record.rows()[0]
+
+
 def test_a_full_disk_ends_it_and_costs_the_last_line_alone(record: Record) -> None:
     measure(record, "a", 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -439,7 +439,7 @@ def test_every_row_of_the_table_reads_back_from_json() -> None:
         ({"weight_decay": float("nan")}, "weight_decay must be finite"),
         ({"ema_decay": 1.0}, "ema_decay must be below 1, got 1.0"),
         ({"held_out": -1}, "held_out must be at least 0"),
-        ({"schedule": 0.1}, "schedule must be a schedule"),
+        ({"schedule": 0.1}, "schedule must be a callable iteration -> value"),
         ({"optimizer": "lion"}, "optimizer must be 'sgd', 'adam', "),
         ({"optimizer": "adagrad"}, "momentum must be 0 with optimizer 'adagrad', got 0.9"),
         ({"optimizer": "adam", "nesterov": True}, "nesterov must be False with optimizer 'adam'"),
