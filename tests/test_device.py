@@ -271,7 +271,7 @@ def test_the_whole_script_ends_and_goes_on_where_it_was(tmp_path: Path) -> None:
     before = {part: len(record.rows(part)) for part in ("correct", "repeats", "speed")}
     assert before == {"correct": 1 + 21, "repeats": 1 + 6, "speed": 1 + 19}  # 1: all of it
     runs = sorted(path.parent.name for path in (tmp_path / "runs").glob("*/result.json"))
-    assert len(runs) == 6 and runs[0] == "full-exp-range-0"
+    assert len(runs) == 3 and runs[0] == "full-exp-range-0"
     for row in record.rows("repeats"):
         row.pop("seconds", None)
         assert all(value for name, value in row.items() if name != "another seed")
