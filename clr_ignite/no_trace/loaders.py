@@ -66,7 +66,8 @@ def moved_counts(data: Iterable[Any]) -> Callable[[], None]:
 
     Of a count of epochs depends which order the next pass has.
     """
-    counting = [(one, _counts(one)) for one in reachable(data, _has_counts, inside=True)]
+    watched = reachable(data, _may_count, inside=True)
+    counting = [(one, counts) for one in watched if (counts := _counts(one))]
 
     def tell() -> None:
         moved = [
@@ -86,9 +87,9 @@ def moved_counts(data: Iterable[Any]) -> Callable[[], None]:
     return tell
 
 
-def _has_counts(one: object) -> bool:
+def _may_count(one: object) -> bool:
     torchs = type(one).__module__.partition(".")[0] == "torch"  # which has the loaders' machinery
-    return not torchs and (is_ours(one) or isinstance(one, (*DATA, *SHARED))) and bool(_counts(one))
+    return not torchs and (is_ours(one) or isinstance(one, (*DATA, *SHARED)))
 
 
 def _counts(one: object) -> Counts:
